@@ -1,0 +1,142 @@
+# Chronovisor: one Makefile. `make help` lists what it does.
+#
+# Objects and programs go to build/$(MODE)/; MODE is release, asan or clang. A room is a directory of
+# sources that becomes one static library; libraries are linked in floor order (app -> debugger -> record -> core).
+
+MODE   ?= release
+B      := build/$(MODE)
+PREFIX ?= /usr/local
+
+CC_release := gcc
+CC_asan    := gcc
+CC_clang   := clang-14
+CC         := $(CC_$(MODE))
+
+OPT_release := -O2 -D_FORTIFY_SOURCE=2
+OPT_clang   := -O2
+OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LD_asan     := -fsanitize=address,undefined
+
+CFLAGS  := -std=gnu11 -g -Wall -Wextra -Werror -fno-strict-aliasing -ffp-contract=off -fPIE \
+           -fstack-protector-strong -fno-common -MMD -MP -I. -I$(B)/gen -D_GNU_SOURCE $(OPT_$(MODE))
+LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LD_$(MODE))
+
+# core/ runs while guest state lives in the FPU: general registers only, and our own memory functions
+# (docs/architecture.md, "The FPU boundary").
+CORE_CFLAGS := -mgeneral-regs-only -fcf-protection=none -fno-builtin-memcpy -fno-stack-protector
+RENAME := --redefine-sym memcpy=cv_memcpy --redefine-sym memmove=cv_memmove \
+          --redefine-sym memset=cv_memset --redefine-sym memcmp=cv_memcmp
+RENAME_asan := --redefine-sym __asan_memcpy=cv_memcpy --redefine-sym __asan_memset=cv_memset \
+          --redefine-sym __asan_memmove=cv_memmove
+
+JSON_CFLAGS := $(shell pkg-config --cflags json-glib-1.0 2>/dev/null)
+JSON_LIBS   := $(shell pkg-config --libs json-glib-1.0 2>/dev/null)
+
+CORE_SRC := $(wildcard core/*.c core/*/*.c)
+REC_SRC  := $(wildcard record/*.c)
+DBG_SRC  := $(wildcard debugger/*.c debugger/*/*.c)
+HOST_SRC := $(wildcard app/host/*.c)
+APP_SRC  := $(filter-out app/main.c,$(wildcard app/*.c app/engine/*.c app/control/*.c))
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+# host/ is apart from app so that tests can link the machine's needs without the program.
+LIBS := $(B)/libcv-app.a $(B)/libcv-debugger.a $(B)/libcv-record.a $(B)/libcv-core.a $(B)/libcv-host.a
+LINK_LIBS = -Wl,--start-group $(LIBS) -Wl,--end-group -llz4 -lxxhash -lseccomp $(JSON_LIBS) -lpthread
+
+.DELETE_ON_ERROR:
+.PHONY: all help deps demo test test-quick soak bench asan lint fuzz install clean
+all: $(B)/chronovisor
+
+help:
+	@echo 'make             build build/$(MODE)/chronovisor (MODE=release, asan, clang)'
+	@echo 'make deps        install what Debian 12 packages this needs (root)'
+	@echo 'make demo        record a real kernel crash and go back from it, end to end'
+	@echo 'make test        every test that CI runs;  make test-quick: those of 3 minutes'
+	@echo 'make soak        long runs: replays over all axes, kill -9, seeks'
+	@echo 'make bench       figures, with the peer interleaved'
+	@echo 'make asan        build and run unit tests under ASan and UBSan'
+	@echo 'make lint        floors, symbols, headers, sizes, format'
+	@echo 'make fuzz        fuzzers (clang-14)'
+	@echo 'make install     DESTDIR= PREFIX=$(PREFIX)'
+
+deps:
+	@tests/support/deps.sh
+
+$(B)/chronovisor: $(B)/app/main.o $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $< $(LINK_LIBS)
+
+$(B)/libcv-core.a: $(call obj,$(CORE_SRC))
+$(B)/libcv-record.a: $(call obj,$(REC_SRC))
+$(B)/libcv-debugger.a: $(call obj,$(DBG_SRC))
+$(B)/libcv-host.a: $(call obj,$(HOST_SRC))
+$(B)/libcv-app.a: $(call obj,$(APP_SRC))
+$(B)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcsD $@ $^
+
+$(B)/core/%.o: core/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CORE_CFLAGS) -c -o $@ $<
+	@objcopy $(RENAME) $@
+	$(if $(RENAME_$(MODE)),@objcopy $(RENAME_$(MODE)) $@)
+
+$(B)/app/%.o: app/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(JSON_CFLAGS) -c -o $@ $<
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+# -- unit tests: one Criterion program a directory of tests/unit ---------------------------------
+UNIT_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c))))
+UNIT_BINS := $(foreach d,$(UNIT_DIRS),$(B)/unit/$(subst /,-,$(patsubst tests/unit/%,%,$(d))))
+define UNIT_RULE
+$(B)/unit/$(subst /,-,$(patsubst tests/unit/%,%,$(1))): $(call obj,$(wildcard $(1)/*.c)) $(LIBS)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) -lcriterion -lZydis -lm
+endef
+$(foreach d,$(UNIT_DIRS),$(eval $(call UNIT_RULE,$(d))))
+.PHONY: unit
+unit: $(UNIT_BINS)
+
+# -- guests -----------------------------------------------------------------------------------------
+.PHONY: guests mini-guests
+mini-guests:
+	@tests/guest/build.sh build/guest
+guests: mini-guests
+	@tests/support/guests.sh
+
+# -- what people run ---------------------------------------------------------------------------------
+demo: deps
+	@$(MAKE) --no-print-directory all guests
+	@tests/demo.sh
+
+test: deps
+	@$(MAKE) --no-print-directory all unit guests
+	@tests/run.sh full
+
+test-quick:
+	@$(MAKE) --no-print-directory all unit mini-guests
+	@tests/run.sh quick
+
+soak: deps
+	@$(MAKE) --no-print-directory all guests
+	@tests/run.sh soak
+
+bench: deps
+	@$(MAKE) --no-print-directory all guests
+	@tests/bench/bench.py
+
+lint:
+	@tests/lint/lint.py
+
+asan:
+	@$(MAKE) --no-print-directory MODE=asan all unit mini-guests
+	@CV_MODE=asan tests/run.sh quick
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
