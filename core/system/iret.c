@@ -1,0 +1,85 @@
+#include "core/system/access.h"
+#include "core/system/control.h"
+#include "core/system/far_return.h"
+#include "core/system/segment.h"
+
+/* RFLAGS bits that IRET takes from the frame: SDM 2A "IRET/IRETD/IRETQ" */
+static uint64_t iret_flags(const struct cv_cpu *cpu, uint64_t image, unsigned opsize)
+{
+    uint64_t mask = CV_FL_ARITH | CV_FL_TF | CV_FL_DF | CV_FL_NT;
+    unsigned cpl = cv_cpu_cpl(cpu);
+    if (opsize != 2) {
+        mask |= CV_FL_RF | CV_FL_AC | CV_FL_ID;
+    }
+    if (cpl <= (cpu->rflags >> 12 & 3)) {
+        mask |= CV_FL_IF;
+    }
+    if (cpl == 0) {
+        mask |= CV_FL_IOPL;
+        if (opsize != 2) {
+            mask |= CV_FL_VIF | CV_FL_VIP;
+        }
+    }
+    return (cpu->rflags & ~mask) | (image & mask) | CV_FL_FIXED;
+}
+
+static bool check_modelled(struct cv_cpu *cpu, uint64_t image, unsigned opsize)
+{
+    /* In IA-32e mode VM in the image is ignored; elsewhere virtual-8086 mode is not
+     * modelled. */
+    bool vm86 = (cpu->efer & CV_EFER_LMA) == 0 && opsize == 4 &&
+                (image & CV_FL_VM) != 0 && cv_cpu_cpl(cpu) == 0;
+    return !vm86 || cv_raise_gp0(cpu);
+}
+
+bool cv_iret(struct cv_cpu *cpu, unsigned opsize)
+{
+    struct cv_far_frame f = {0};
+    struct cv_stack stack;
+    uint64_t sel;
+    uint64_t image;
+    unsigned cpl = cv_cpu_cpl(cpu);
+    bool code64 = (cpu->mode & CV_MODE_CS64) != 0;
+    /* NT: #GP(0) in IA-32e mode; elsewhere a task return, which is not modelled */
+    if ((cpu->mode & CV_MODE_PE) == 0 || (cpu->rflags & CV_FL_NT) != 0) {
+        return cv_raise_gp0(cpu);
+    }
+    cv_stack_current(cpu, &stack);
+    uint64_t frame =
+        code64 ? stack.sp
+               : (uint32_t)(stack.seg.base +
+                            (stack.width == 4 ? (uint32_t)stack.sp : (uint16_t)stack.sp));
+    if (!cv_stack_pop(cpu, &stack, opsize, &f.rip) ||
+        !cv_stack_pop(cpu, &stack, opsize, &sel) ||
+        !cv_stack_pop(cpu, &stack, opsize, &image)) {
+        return false;
+    }
+    f.cs_sel = (uint16_t)sel;
+    if (!check_modelled(cpu, image, opsize) || !cv_far_frame_check_cs(cpu, &f)) {
+        return false;
+    }
+    /* 64-bit mode pops SS:RSP even without a change of privilege */
+    f.has_stack = code64 || cv_far_frame_cpl(&f) > cpl;
+    if (f.has_stack) {
+        if (!cv_stack_pop(cpu, &stack, opsize, &f.rsp) ||
+            !cv_stack_pop(cpu, &stack, opsize, &sel)) {
+            return false;
+        }
+        f.ss_sel = (uint16_t)sel;
+        if (!cv_far_frame_check_ss(cpu, &f)) {
+            return false;
+        }
+    }
+    uint64_t rflags = iret_flags(cpu, image, opsize);
+    if (!cv_far_frame_commit(cpu, &f, &stack, 0)) {
+        return false;
+    }
+    if (cpl == 0 && cpu->on_iret != NULL) {
+        cpu->on_iret(cpu->on_exception_arg, frame);
+    }
+    cpu->rflags = rflags;
+    cpu->nmi_blocked = 0;
+    cpu->leave |= CV_LEAVE_LINES; /* IF or the NMI block may have opened */
+    cv_control_changed(cpu);
+    return true;
+}
