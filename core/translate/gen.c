@@ -1,0 +1,80 @@
+/*
+ * gen.c - which generator takes an instruction
+ */
+#include "core/translate/build.h"
+
+bool cv_gen_insn(struct cv_build *t, const struct cv_insn *in)
+{
+    switch (in->info->op) {
+    case CV_OP_ADD ... CV_OP_CMP:
+    case CV_OP_TEST:
+    case CV_OP_INC:
+    case CV_OP_DEC:
+    case CV_OP_NOT:
+    case CV_OP_NEG:
+    case CV_OP_MUL:
+    case CV_OP_IMUL:
+    case CV_OP_IMUL2:
+    case CV_OP_IMUL3:
+    case CV_OP_DIV:
+    case CV_OP_IDIV:
+    case CV_OP_ADCX:
+    case CV_OP_ADOX:
+    case CV_OP_CRC32:
+    case CV_OP_XADD:
+    case CV_OP_CMPXCHG:
+    case CV_OP_CMPXCHG8B:
+        return cv_gen_alu(t, in);
+    case CV_OP_ROL:
+    case CV_OP_ROR:
+    case CV_OP_RCL:
+    case CV_OP_RCR:
+    case CV_OP_SHL:
+    case CV_OP_SHR:
+    case CV_OP_SAR:
+    case CV_OP_SHLD:
+    case CV_OP_SHRD:
+        return cv_gen_shift(t, in);
+    case CV_OP_BT ... CV_OP_POPCNT:
+    case CV_OP_ANDN ... CV_OP_SHRX:
+        return cv_gen_bits(t, in);
+    case CV_OP_MOV ... CV_OP_XCHG:
+    case CV_OP_CMOV ... CV_OP_SAHF:
+    case CV_OP_BSWAP:
+    case CV_OP_CLC:
+    case CV_OP_STC:
+    case CV_OP_CMC:
+        return cv_gen_move(t, in);
+    case CV_OP_PUSH:
+    case CV_OP_POP:
+    case CV_OP_LEAVE:
+        return cv_gen_stack(t, in);
+    case CV_OP_JCC ... CV_OP_RET:
+    case CV_OP_LOOP:
+    case CV_OP_JCXZ:
+        return cv_gen_branch(t, in);
+    case CV_OP_NOP:
+    case CV_OP_PAUSE:
+    case CV_OP_PREFETCH:
+    case CV_OP_LFENCE:
+    case CV_OP_MFENCE:
+    case CV_OP_SFENCE:
+    case CV_OP_ENDBR:
+        return true; /* one thread runs all vCPUs: nothing to order, nothing to warm */
+    case CV_OP_CLI:
+    case CV_OP_STI:
+    case CV_OP_PUSHF:
+    case CV_OP_POPF:
+    case CV_OP_CLD:
+    case CV_OP_RDTSC:
+    case CV_OP_SWAPGS:
+        return cv_gen_system(t, in);
+    case CV_OP_VEC:
+    case CV_OP_X87:
+    case CV_OP_EMMS:
+    case CV_OP_VZERO:
+        return cv_gen_vector(t, in);
+    default:
+        return false;
+    }
+}
