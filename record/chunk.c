@@ -1,0 +1,79 @@
+#include "record/chunk.h"
+#include "record/hash.h"
+
+#include <lz4.h>
+#include <string.h>
+
+static uint64_t hash_header(const struct cv_chunk_header *h)
+{
+    return cv_hash64(h, offsetof(struct cv_chunk_header, header_hash), CV_CHUNK_MAGIC);
+}
+
+size_t cv_chunk_encode(struct cv_chunk_chain *chain, enum cv_chunk_type type,
+                       cv_icount first, cv_icount last, const void *raw, size_t raw_len,
+                       uint8_t *out)
+{
+    struct cv_chunk_header h = {
+        .magic = CV_CHUNK_MAGIC,
+        .type = type,
+        .seq = chain->seq,
+        .raw_len = (uint32_t)raw_len,
+        .stored_len = (uint32_t)raw_len,
+        .first = first,
+        .last = last,
+        .previous = chain->previous,
+    };
+    uint8_t *payload = out + sizeof(h);
+    int packed = 0;
+    if (raw_len > 1) {
+        packed =
+            LZ4_compress_default(raw, (char *)payload, (int)raw_len, (int)raw_len - 1);
+    }
+    if (packed > 0) {
+        h.stored_len = (uint32_t)packed;
+    } else {
+        memcpy(payload, raw, raw_len);
+    }
+    h.payload_hash = cv_hash64(payload, h.stored_len, h.seq);
+    h.header_hash = hash_header(&h);
+    memcpy(out, &h, sizeof(h));
+    chain->seq++;
+    chain->previous = h.header_hash;
+    return sizeof(h) + h.stored_len;
+}
+
+bool cv_chunk_header_good(const struct cv_chunk_header *h)
+{
+    return h->magic == CV_CHUNK_MAGIC && h->header_hash == hash_header(h) &&
+           h->raw_len <= CV_CHUNK_RAW_MAX && h->stored_len <= h->raw_len &&
+           (h->stored_len != 0 || h->raw_len == 0) && h->first <= h->last;
+}
+
+bool cv_chunk_decode(const struct cv_chunk_header *h, const void *stored, void *raw)
+{
+    if (cv_hash64(stored, h->stored_len, h->seq) != h->payload_hash) {
+        return false;
+    }
+    if (h->stored_len == h->raw_len) {
+        memcpy(raw, stored, h->raw_len);
+        return true;
+    }
+    int n = LZ4_decompress_safe(stored, raw, (int)h->stored_len, (int)h->raw_len);
+    return n >= 0 && (uint32_t)n == h->raw_len;
+}
+
+const char *cv_chunk_type_name(uint32_t type)
+{
+    static const char *const names[] = {
+        [CV_CHUNK_MACHINE] = "mach",    [CV_CHUNK_IMAGE] = "imag",
+        [CV_CHUNK_DISK] = "disk",       [CV_CHUNK_EVENTS] = "evnt",
+        [CV_CHUNK_DIGESTS] = "dgst",    [CV_CHUNK_KEY_FRAME] = "keyf",
+        [CV_CHUNK_DELTA] = "delt",      [CV_CHUNK_MARKS] = "mark",
+        [CV_CHUNK_THUMBNAILS] = "thmb", [CV_CHUNK_NOTES] = "note",
+        [CV_CHUNK_INDEX] = "indx",      [CV_CHUNK_END] = "end ",
+    };
+    if (type < CV_ARRAY_LEN(names) && names[type] != NULL) {
+        return names[type];
+    }
+    return "????";
+}

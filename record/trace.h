@@ -1,0 +1,85 @@
+/*
+ * trace.h - reading a trace file: opened without trust, up to its last good chunk
+ *
+ * Errors:  65 not a trace, foreign version, nonsense; `loss` set when the file is good only
+ *          up to some position
+ * Thread:  one thread at a time
+ */
+#ifndef CV_RECORD_TRACE_H
+#define CV_RECORD_TRACE_H
+
+#include "core/vm.h"
+#include "record/file.h"
+
+struct cv_trace;
+
+struct cv_trace_event {
+    struct cv_position pos;
+    struct cv_input input; /* data borrowed from the trace until it is closed */
+    uint8_t flags;         /* CV_EVENT_* of record/format.h: how the machine came there */
+};
+struct cv_trace_digest {
+    cv_icount icount;
+    uint8_t kind;      /* enum cv_digest_kind in record/digest.h */
+    uint8_t bytes[16]; /* as logged */
+    uint32_t len;
+};
+struct cv_trace_mark {
+    cv_icount icount;
+    uint32_t kind; /* enum cv_mark_kind */
+    uint32_t vector;
+    uint64_t rip, cr2;
+    char name[64];
+};
+enum cv_mark_kind {
+    CV_MARK_EXCEPTION = 1,
+    CV_MARK_PVPANIC = 2,
+    CV_MARK_TRIPLE_FAULT = 3,
+    CV_MARK_USER = 4
+};
+
+struct cv_trace_info {
+    uint8_t uuid[16];
+    uint32_t version, epoch;
+    bool complete;          /* an end chunk stands at its end */
+    bool lossy;             /* damaged or cut: good up to `end` only */
+    char loss[200];         /* what is lost, when lossy */
+    struct cv_position end; /* last position the trace vouches for */
+    uint8_t end_flags;      /* CV_EVENT_*, as of an event at `end` */
+    bool write_failed;      /* sealed early because the disk failed or was full */
+    enum cv_vm_end end_reason;
+    uint32_t guest_exit;
+    uint64_t events, digests, chunks;
+    uint64_t file_bytes, image_bytes, log_bytes;
+    bool fine_digests;
+    char tool[65]; /* build id of the recorder */
+};
+
+/* The file is read with pread into bounded buffers; config's images point into the trace.
+ */
+struct cv_trace *cv_trace_open(const struct cv_file *file, struct cv_error *err);
+void cv_trace_close(struct cv_trace *trace);
+const struct cv_trace_info *cv_trace_info(const struct cv_trace *trace);
+const struct cv_vm_config *cv_trace_config(const struct cv_trace *trace);
+size_t cv_trace_event_count(const struct cv_trace *trace);
+const struct cv_trace_event *cv_trace_event(const struct cv_trace *trace, size_t i);
+size_t cv_trace_digest_count(const struct cv_trace *trace);
+const struct cv_trace_digest *cv_trace_digest(const struct cv_trace *trace, size_t i);
+size_t cv_trace_mark_count(const struct cv_trace *trace);
+const struct cv_trace_mark *cv_trace_mark(const struct cv_trace *trace, size_t i);
+/* `crash` of DESIGN.md section 10: the position *before* the crashing step. False: no
+ * crash. */
+bool cv_trace_crash(const struct cv_trace *trace, cv_icount *icount);
+
+/* Chunk walk for `info --chunks`: calls fn for each chunk header, in file order. */
+struct cv_trace_chunk {
+    uint64_t offset, seq;
+    char type[5];
+    uint32_t raw_bytes, stored_bytes;
+    cv_icount first, last;
+    bool good;
+};
+void cv_trace_chunks(const struct cv_trace *trace,
+                     void (*fn)(void *arg, const struct cv_trace_chunk *), void *arg);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * writer.h - appending to a trace so that nothing accepted is ever lost
+ *
+ * The file grows by sealed chunks; events, digests and marks first go, one framed pwrite
+ * each, to a journal that stands behind a gap. writer.c opens with how this survives
+ * kill -9 and power loss.
+ *
+ * Errors:  the first failed write or sync ends the writer: cv_writer_failed() is true and
+ *          every call but finish, free and failed returns false
+ * Thread:  engine thread; cv_writer_sync() also from one other thread
+ */
+#ifndef CV_RECORD_WRITER_H
+#define CV_RECORD_WRITER_H
+
+#include "record/eventlog.h"
+#include "record/file.h"
+#include "record/format.h"
+
+struct cv_writer;
+
+/* Writes both superblocks into the empty file and syncs them. */
+struct cv_writer *cv_writer_new(const struct cv_file *file, const char *tool,
+                                struct cv_error *err);
+void cv_writer_free(struct cv_writer *w);
+
+/* Appends one sealed chunk; len <= CV_CHUNK_RAW_MAX. */
+bool cv_writer_chunk(struct cv_writer *w, enum cv_chunk_type type, cv_icount first,
+                     cv_icount last, const void *raw, size_t len) CV_MUST_CHECK;
+/* Opens the journal: after the machine and image chunks, before the first event. */
+bool cv_writer_open_tail(struct cv_writer *w) CV_MUST_CHECK;
+
+/* True: the item survives the death of this process, and of the machine once synced. */
+bool cv_writer_event(struct cv_writer *w,
+                     const struct cv_trace_event *event) CV_MUST_CHECK;
+bool cv_writer_digest(struct cv_writer *w, const struct cv_trace_digest *digest,
+                      cv_vtime_ns vtime) CV_MUST_CHECK;
+bool cv_writer_mark(struct cv_writer *w, const struct cv_trace_mark *mark) CV_MUST_CHECK;
+
+/* Turns what the journal holds into sealed chunks. Done by itself when a journal is full.
+ */
+bool cv_writer_seal(struct cv_writer *w) CV_MUST_CHECK;
+
+/* Seals, writes marks, index and end, truncates, syncs. After a failure it tries to do as
+ * much as the file still allows, says so in the end chunk, and returns false with the
+ * first failure. */
+bool cv_writer_finish(struct cv_writer *w, const struct cv_end_record *end,
+                      struct cv_error *err);
+
+/* Syncs what was appended so far. */
+bool cv_writer_sync(struct cv_writer *w);
+bool cv_writer_failed(const struct cv_writer *w, struct cv_error *err);
+
+struct cv_writer_stats {
+    uint64_t file_bytes;  /* the superblocks and all chunks, and what is in the journal */
+    uint64_t image_bytes; /* of them, image chunks */
+    uint64_t events, digests;
+};
+void cv_writer_stats(const struct cv_writer *w, struct cv_writer_stats *stats);
+
+#endif
