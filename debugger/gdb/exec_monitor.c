@@ -1,0 +1,253 @@
+/*
+ * exec_monitor.c - what `monitor ...` can say: where we are, going elsewhere, bookmarks
+ *
+ * The verbs are those of rr and QEMU where these have one, so that habits and scripts carry over.
+ */
+#include "core/base/error.h"
+#include "debugger/gdb/state.h"
+
+#include <string.h>
+
+#define NS_PER_S 1000000000ull
+
+struct verb {
+    const char *name; /* one or two words */
+    const char *usage;
+    const char *help;
+    void (*run)(struct cv_gdb *gdb, const char *args);
+};
+
+static void print_place(struct cv_gdb *gdb, const char *what, cv_icount icount)
+{
+    cv_icount end = cv_session_end(gdb->session);
+    unsigned long long percent =
+        end == 0 ? 100 : (unsigned long long)((unsigned __int128)icount * 100 / end);
+    cv_gdb_print(gdb, "%s: icount %llu of %llu (%llu%%)\n", what, (unsigned long long)icount,
+                 (unsigned long long)end, percent);
+}
+
+static void run_when(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    print_place(gdb, "Position", cv_session_icount(gdb->session));
+}
+
+static void run_when_ticks(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    cv_gdb_print(gdb, "Current tick: %llu\n",
+                 (unsigned long long)cv_session_icount(gdb->session));
+}
+
+static void run_when_end(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    cv_gdb_print(gdb, "End of the recording: icount %llu\n",
+                 (unsigned long long)cv_session_end(gdb->session));
+}
+
+static void run_elapsed_time(struct cv_gdb *gdb, const char *args)
+{
+    cv_vtime_ns ns = cv_session_vtime(gdb->session);
+    (void)args;
+    cv_gdb_print(gdb, "Elapsed guest time: %llu.%09llu s\n", (unsigned long long)(ns / NS_PER_S),
+                 (unsigned long long)(ns % NS_PER_S));
+}
+
+static void run_version(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    const char *version = gdb->config.version;
+    cv_gdb_print(gdb, "Chronovisor %s\n",
+                 version != NULL && version[0] != '\0' ? version : "gdb server");
+}
+
+static void run_info_replay(struct cv_gdb *gdb, const char *args)
+{
+    struct cv_timeline_stats stats;
+    (void)args;
+    print_place(gdb, "Replaying", cv_session_icount(gdb->session));
+    cv_timeline_stats(cv_session_timeline(gdb->session), &stats);
+    cv_gdb_print(gdb, "%llu checkpoints, %llu page versions, %llu KiB; %llu seeks\n",
+                 (unsigned long long)stats.checkpoints, (unsigned long long)stats.versions,
+                 (unsigned long long)(stats.version_bytes >> 10),
+                 (unsigned long long)stats.seeks);
+}
+
+/* -- going elsewhere --------------------------------------------------------------------------- */
+
+static bool travel(struct cv_gdb *gdb, cv_icount icount)
+{
+    gdb->stop = cv_session_seek(gdb->session, icount);
+    if (gdb->stop == CV_STOP_INTERRUPT) {
+        cv_gdb_print(gdb, "Interrupted on the way.\n");
+    } else if (gdb->stop == CV_STOP_DIVERGED) {
+        cv_gdb_print(gdb, "The replay differs from the recording.\n");
+    }
+    print_place(gdb, "Position", cv_session_icount(gdb->session));
+    cv_gdb_print(gdb, "gdb does not notice this move: run \"maintenance flush register-cache\" "
+                      "now.\n");
+    return gdb->stop != CV_STOP_INTERRUPT;
+}
+
+/* Goes there and remembers the place it leaves; what lay `forward` is forgotten. */
+static void travel_and_remember(struct cv_gdb *gdb, cv_icount icount)
+{
+    cv_icount from = cv_session_icount(gdb->session);
+    gdb->trail_len = gdb->trail_at;
+    if (gdb->trail_len == CV_GDB_TRAIL) {
+        gdb->trail_len--;
+        memmove(gdb->trail, gdb->trail + 1, gdb->trail_len * sizeof(gdb->trail[0]));
+    }
+    gdb->trail[gdb->trail_len++] = from;
+    gdb->trail_at = gdb->trail_len;
+    travel(gdb, icount);
+}
+
+static void run_back(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    if (gdb->trail_at == 0) {
+        cv_gdb_print(gdb, "There is no earlier place to go back to.\n");
+        return;
+    }
+    cv_icount here = cv_session_icount(gdb->session);
+    if (gdb->trail_at == gdb->trail_len && gdb->trail_len < CV_GDB_TRAIL) {
+        gdb->trail[gdb->trail_len++] = here; /* for `forward` */
+    } else if (gdb->trail_at < gdb->trail_len) {
+        gdb->trail[gdb->trail_at] = here;
+    }
+    travel(gdb, gdb->trail[--gdb->trail_at]);
+}
+
+static void run_forward(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    if (gdb->trail_at + 1 >= gdb->trail_len) {
+        cv_gdb_print(gdb, "There is no later place to go forward to.\n");
+        return;
+    }
+    gdb->trail[gdb->trail_at] = cv_session_icount(gdb->session);
+    travel(gdb, gdb->trail[++gdb->trail_at]);
+}
+
+static void run_seek(struct cv_gdb *gdb, const char *args)
+{
+    struct cv_error err = {0};
+    cv_icount icount;
+    if (args[0] == '\0') {
+        cv_gdb_print(gdb, "seek needs a position: an icount, 12.5s, 40%%, end, crash or "
+                          "mark:NAME\n");
+    } else if (!cv_session_parse_pos(gdb->session, args, &icount, &err)) {
+        cv_gdb_print(gdb, "%s\n", err.text);
+    } else {
+        travel_and_remember(gdb, icount);
+    }
+}
+
+/* -- bookmarks --------------------------------------------------------------------------------- */
+
+static void run_checkpoint(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    if (gdb->bookmark_count == CV_GDB_BOOKMARKS) {
+        cv_gdb_print(gdb, "There are %u checkpoints already; that is all there is room for.\n",
+                     CV_GDB_BOOKMARKS);
+        return;
+    }
+    gdb->bookmarks[gdb->bookmark_count++] = cv_session_icount(gdb->session);
+    cv_gdb_print(gdb, "Checkpoint %u at icount %llu\n", gdb->bookmark_count,
+                 (unsigned long long)gdb->bookmarks[gdb->bookmark_count - 1]);
+}
+
+static void run_info_checkpoints(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    if (gdb->bookmark_count == 0) {
+        cv_gdb_print(gdb, "No checkpoints.\n");
+    }
+    for (unsigned i = 0; i < gdb->bookmark_count; i++) {
+        cv_gdb_print(gdb, "%u  icount %llu\n", i + 1, (unsigned long long)gdb->bookmarks[i]);
+    }
+}
+
+static void run_restart(struct cv_gdb *gdb, const char *args)
+{
+    unsigned number = 0;
+    for (const char *p = args; *p >= '0' && *p <= '9' && number <= CV_GDB_BOOKMARKS; p++) {
+        number = number * 10 + (unsigned)(*p - '0');
+    }
+    if (number == 0 || number > gdb->bookmark_count) {
+        cv_gdb_print(gdb, "No such checkpoint: \"%s\"; see monitor info checkpoints.\n", args);
+        return;
+    }
+    travel_and_remember(gdb, gdb->bookmarks[number - 1]);
+}
+
+/* -- others ------------------------------------------------------------------------------------ */
+
+static void run_phys(struct cv_gdb *gdb, const char *args)
+{
+    if (strcmp(args, "on") == 0 || strcmp(args, "off") == 0) {
+        gdb->phys = args[1] == 'n';
+    } else if (args[0] != '\0') {
+        cv_gdb_print(gdb, "phys takes on or off.\n");
+        return;
+    }
+    cv_gdb_print(gdb, "Memory addresses are guest %s ones.\n", gdb->phys ? "physical" : "linear");
+}
+
+static void run_kaslr(struct cv_gdb *gdb, const char *args)
+{
+    uint64_t slide;
+    (void)args;
+    if (gdb->config.slide != NULL && gdb->config.slide(gdb->config.arg, &slide)) {
+        cv_gdb_print(gdb, "0x%llx\n", (unsigned long long)slide);
+    } else {
+        cv_gdb_print(gdb, "unknown\n");
+    }
+}
+
+static void run_help(struct cv_gdb *gdb, const char *args);
+
+static const struct verb VERBS[] = {
+    {"help", "", "this list", run_help},
+    {"info version", "", "the version of the server", run_version},
+    {"info replay", "", "position, end, and what travelling keeps in memory", run_info_replay},
+    {"info checkpoints", "", "the bookmarks made with `checkpoint`", run_info_checkpoints},
+    {"when", "", "where the machine stands", run_when},
+    {"when-ticks", "", "the same as a bare number", run_when_ticks},
+    {"when-end", "", "the last position of the recording", run_when_end},
+    {"elapsed-time", "", "guest time since reset", run_elapsed_time},
+    {"seek", " POS", "go to an icount, 12.5s, 40%, end, crash or mark:NAME", run_seek},
+    {"seek-ticks", " POS", "the same", run_seek},
+    {"replay_seek", " POS", "the same", run_seek},
+    {"back", "", "go where the machine stood before the last seek", run_back},
+    {"forward", "", "undo `back`", run_forward},
+    {"checkpoint", "", "bookmark this position", run_checkpoint},
+    {"restart", " N", "go to bookmark N", run_restart},
+    {"phys", " on|off", "take memory addresses as guest physical", run_phys},
+    {"kaslr", "", "how far the kernel was moved from its link address", run_kaslr},
+};
+
+static void run_help(struct cv_gdb *gdb, const char *args)
+{
+    (void)args;
+    for (size_t i = 0; i < CV_ARRAY_LEN(VERBS); i++) {
+        cv_gdb_print(gdb, "%s%s -- %s\n", VERBS[i].name, VERBS[i].usage, VERBS[i].help);
+    }
+}
+
+void cv_gdb_monitor(struct cv_gdb *gdb, const char *line)
+{
+    line += strspn(line, " \t");
+    for (size_t i = 0; i < CV_ARRAY_LEN(VERBS); i++) {
+        size_t n = strlen(VERBS[i].name);
+        if (strncmp(line, VERBS[i].name, n) == 0 && (line[n] == '\0' || line[n] == ' ')) {
+            line += n;
+            VERBS[i].run(gdb, line + strspn(line, " \t"));
+            return;
+        }
+    }
+    cv_gdb_print(gdb, "Unknown command \"%s\"; monitor help lists what there is.\n", line);
+}

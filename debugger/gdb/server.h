@@ -1,0 +1,39 @@
+/*
+ * server.h - a gdb remote server for one session over one connected stream
+ *
+ * Spec:    "Debugging with GDB", appendix "GDB Remote Serial Protocol"; measured against gdb 13.1
+ * Inputs:  a connected descriptor (UNIX socket, loopback TCP, socketpair); the caller accepts and closes it
+ * Thread:  runs on the engine thread until the client is gone
+ * Missing: watchpoints, conditions and commands evaluated here (gdb evaluates conditions itself), vFile
+ */
+#ifndef CV_DEBUGGER_GDB_SERVER_H
+#define CV_DEBUGGER_GDB_SERVER_H
+
+#include "core/base/types.h"
+
+struct cv_session;
+
+struct cv_gdb_config { /* all may be NULL */
+    void *arg;
+    /* The guest kernel's KASLR slide where the machine stands; false: not known. */
+    bool (*slide)(void *arg, uint64_t *slide);
+    /* Asked at least every 200 ms while waiting and every 2^20 steps of a travel: true ends the service. */
+    bool (*quit)(void *arg);
+    const char *version; /* for `monitor info version` */
+};
+
+enum cv_gdb_end {
+    CV_GDB_DETACHED, /* D: the client may come again */
+    CV_GDB_KILLED,   /* k or vKill */
+    CV_GDB_CLOSED,   /* the client vanished or the link failed */
+    CV_GDB_FOREIGN,  /* what spoke was not gdb; nothing was answered */
+    CV_GDB_QUIT,     /* config->quit said so */
+    CV_GDB_NO_MEMORY,
+};
+
+/* Serves until the end; the descriptor stays the caller's. Breakpoints of the client are gone afterwards, the
+ * machine stays where it stands. The session's front end is this server meanwhile and none afterwards. Returns
+ * an enum cv_gdb_end. */
+int cv_gdb_serve(struct cv_session *session, int fd, const struct cv_gdb_config *config);
+
+#endif

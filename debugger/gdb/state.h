@@ -1,0 +1,73 @@
+/*
+ * state.h - one gdb client: what server.c and the exec_* files share
+ * Thread:  engine thread only
+ */
+#ifndef CV_DEBUGGER_GDB_STATE_H
+#define CV_DEBUGGER_GDB_STATE_H
+
+#include "debugger/breakpoint.h"
+#include "debugger/gdb/server.h"
+#include "debugger/session.h"
+#include "debugger/tinygdbstub/packet.h"
+#include "debugger/tinygdbstub/request.h"
+
+#define CV_GDB_INPUT_BYTES 65536u
+#define CV_GDB_BULK_MAX    (CV_PACKET_MAX / 2 - 16) /* bytes in one reply, hex or escaped */
+#define CV_GDB_BOOKMARKS   64u
+#define CV_GDB_TRAIL       64u
+
+struct cv_gdb {
+    struct cv_session *session;
+    struct cv_gdb_config config;
+    int fd;
+    /* link */
+    struct cv_packet_reader reader;
+    uint8_t input[CV_GDB_INPUT_BYTES];
+    size_t input_at, input_len;
+    enum cv_packet_event held; /* came during a travel, to be served after it */
+    uint8_t frame[CV_PACKET_FRAME_MAX(CV_PACKET_MAX)];
+    size_t frame_len;
+    bool no_ack, over;
+    enum cv_gdb_end end;
+    uint64_t late_interrupt_ms; /* host time of a Ctrl-C that crossed a stop reply; 0: none */
+    /* what the client understands */
+    bool multiprocess, swbreak, hwbreak, error_message;
+    /* request under way */
+    uint8_t payload[CV_PACKET_MAX + 1];
+    struct cv_reply reply;
+    uint8_t bulk[CV_GDB_BULK_MAX];
+    bool silent; /* no reply at all */
+    /* state of the debugger */
+    struct cv_breakpoint_set soft, hard;
+    enum cv_stop_reason stop;
+    bool phys; /* m and its kin take guest physical addresses */
+    cv_icount bookmarks[CV_GDB_BOOKMARKS];
+    unsigned bookmark_count;
+    cv_icount trail[CV_GDB_TRAIL]; /* places left by seeks, for back and forward */
+    unsigned trail_len, trail_at;
+};
+
+/* server.c */
+void cv_gdb_print(struct cv_gdb *gdb, const char *fmt, ...) CV_PRINTF(2, 3); /* an O packet */
+bool cv_gdb_interrupted(struct cv_gdb *gdb); /* Ctrl-C, a vanished client, or quit */
+/* A Ctrl-C came just before this move, between two of the moves that make up one command of gdb
+ * (reverse-next is many `bs`): it is meant for the command. Asked once a move. */
+bool cv_gdb_interrupted_late(struct cv_gdb *gdb);
+void cv_gdb_refuse_write(struct cv_gdb *gdb);
+
+/* exec_*.c: each fills gdb->reply. */
+void cv_gdb_regs_read_all(struct cv_gdb *gdb);
+void cv_gdb_regs_read(struct cv_gdb *gdb, const struct cv_request *r);
+void cv_gdb_mem_read(struct cv_gdb *gdb, const struct cv_request *r);
+void cv_gdb_mem_search(struct cv_gdb *gdb, const struct cv_request *r);
+void cv_gdb_mem_crc(struct cv_gdb *gdb, const struct cv_request *r);
+void cv_gdb_run_move(struct cv_gdb *gdb, const struct cv_request *r);
+void cv_gdb_run_stop_reply(struct cv_gdb *gdb);
+void cv_gdb_break_change(struct cv_gdb *gdb, const struct cv_request *r);
+void cv_gdb_break_drop_all(struct cv_gdb *gdb);
+void cv_gdb_query(struct cv_gdb *gdb, const struct cv_request *r);
+void cv_gdb_thread_id(struct cv_gdb *gdb); /* appends "p1.1" or "1" */
+bool cv_gdb_thread_exists(const struct cv_request_thread *thread);
+void cv_gdb_monitor(struct cv_gdb *gdb, const char *line);
+
+#endif
