@@ -1,0 +1,205 @@
+/*
+ * cmd_gdb.c - debug and gdbserver: a socket for gdb, and gdb itself
+ */
+#include "app/commands.h"
+#include "app/front.h"
+#include "app/options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GDB_ARGS_MAX 64u
+
+struct gdb_run {
+    const struct cv_options *options;
+    char directory[64];
+    char socket[100];
+    const char *announce; /* gdbserver: the listening line's address */
+};
+
+static int listen_unix(const char *path, struct cv_error *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (strlen(path) >= sizeof(addr.sun_path)) {
+        cv_error_set(err, CV_EXIT_USAGE, "%s: longer than a socket name can be", path);
+        return -1;
+    }
+    strcpy(addr.sun_path, path);
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        unlink(path); /* a socket of an earlier run */
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t mask = umask(077);
+    int rc = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+    umask(mask);
+    if (rc != 0 || listen(fd, 4) != 0) {
+        cv_error_set(err, CV_EXIT_CANTCREATE, "%s: cannot listen (%s)", path, strerror(errno));
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int listen_tcp(const char *text, struct cv_error *err)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET};
+    const char *colon = strrchr(text, ':');
+    long port = colon != NULL ? strtol(colon + 1, NULL, 10) : -1;
+    if (colon == NULL || strncmp(text, "127.0.0.1:", 10) != 0 || port < 0 || port > 65535) {
+        cv_error_set(err, CV_EXIT_USAGE, "--tcp: '%s' is not 127.0.0.1:PORT", text);
+        return -1;
+    }
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_port = htons((uint16_t)port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 4) != 0) {
+        cv_error_set(err, CV_EXIT_CANTCREATE, "%s: cannot listen (%s)", text, strerror(errno));
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool announce(struct cv_front *front, void *arg)
+{
+    struct gdb_run *run = arg;
+    struct sockaddr_in addr;
+    socklen_t len = sizeof(addr);
+    if (run->options->socket != NULL) {
+        printf("listening unix:%s\n", run->options->socket);
+    } else if (getsockname(front->listener, (struct sockaddr *)&addr, &len) == 0) {
+        printf("listening tcp:127.0.0.1:%u\n", ntohs(addr.sin_port));
+    }
+    fflush(stdout);
+    return true;
+}
+
+/* gdb in the foreground, connected: what a user would type. */
+static bool start_gdb(struct cv_front *front, void *arg)
+{
+    struct gdb_run *run = arg;
+    const struct cv_options *o = run->options;
+    const char *args[GDB_ARGS_MAX + 16];
+    char connect[160];
+    unsigned n = 0;
+    snprintf(connect, sizeof(connect), "target remote %s", run->socket);
+    args[n++] = "gdb";
+    args[n++] = "-q";
+    args[n++] = "-iex";
+    args[n++] = "set index-cache enabled on";
+    args[n++] = "-iex";
+    args[n++] = "set confirm off";
+    if (o->vmlinux != NULL) {
+        args[n++] = o->vmlinux;
+    }
+    args[n++] = "-ex";
+    args[n++] = connect;
+    for (unsigned i = 0; o->gdb_args != NULL && o->gdb_args[i] != NULL && i < GDB_ARGS_MAX; i++) {
+        args[n++] = o->gdb_args[i];
+    }
+    args[n] = NULL;
+    front->gdb = fork();
+    if (front->gdb == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        signal(SIGPIPE, SIG_DFL);
+        execvp("gdb", (char *const *)(uintptr_t)args);
+        fprintf(stderr, "chronovisor: error: gdb: cannot be started (%s); install Debian's gdb "
+                        "[CV-E069]\n",
+                strerror(errno));
+        _exit(CV_EXIT_HOST);
+    }
+    return front->gdb > 0;
+}
+
+static bool make_private_socket(struct gdb_run *run, struct cv_front *front,
+                                struct cv_error *err)
+{
+    const char *base = getenv("XDG_RUNTIME_DIR");
+    if (base == NULL || strlen(base) > 30 || access(base, W_OK) != 0) {
+        base = "/tmp";
+    }
+    snprintf(run->directory, sizeof(run->directory), "%s/chronovisor-XXXXXX", base);
+    if (mkdtemp(run->directory) == NULL) {
+        return cv_error_set(err, CV_EXIT_CANTCREATE, "%s: cannot be created (%s)",
+                            run->directory, strerror(errno));
+    }
+    snprintf(run->socket, sizeof(run->socket), "%s/gdb.sock", run->directory);
+    front->listener = listen_unix(run->socket, err);
+    return front->listener >= 0;
+}
+
+static bool check_words(const struct cv_options *o, const char *name, struct cv_error *err)
+{
+    if (o->trace == NULL) {
+        return cv_error_set(err, CV_EXIT_USAGE, "%s: TRACE is missing; see --help", name);
+    }
+    if (o->command == CV_COMMAND_GDBSERVER && (o->socket == NULL) == (o->tcp == NULL)) {
+        return cv_error_set(err, CV_EXIT_USAGE,
+                            "gdbserver: give either --socket PATH or --tcp 127.0.0.1:PORT");
+    }
+    return o->vmlinux == NULL || access(o->vmlinux, R_OK) == 0 ||
+           cv_error_set(err, CV_EXIT_NOINPUT, "%s: cannot be read (%s)", o->vmlinux,
+                        strerror(errno));
+}
+
+int cv_cmd_gdb(const struct cv_command_row *row, int argc, char **argv)
+{
+    struct cv_options o;
+    struct cv_error err = {0};
+    struct cv_front front = {0};
+    struct gdb_run run = {.options = &o};
+    bool debug = row->command == CV_COMMAND_DEBUG;
+    if (!cv_options_parse(&o, row->command, argc, argv, &err)) {
+        return cv_front_error(&err);
+    }
+    if (o.help) {
+        cv_options_help(row->command, row->name, row->usage);
+        return CV_EXIT_OK;
+    }
+    if (!check_words(&o, row->name, &err)) {
+        return cv_front_error(&err);
+    }
+    memcpy(o.job.method, "gdb", 4);
+    cv_format(o.job.name, sizeof(o.job.name), "%s", o.trace);
+    o.job.fd[CV_JOB_FD_TRACE] = cv_front_open_trace(o.trace, &err);
+    if (o.job.fd[CV_JOB_FD_TRACE] < 0 || !cv_front_start(&front, &err)) {
+        return cv_front_error(&err);
+    }
+    bool listening;
+    if (debug) {
+        listening = make_private_socket(&run, &front, &err);
+    } else {
+        front.listener = o.socket != NULL ? listen_unix(o.socket, &err) : listen_tcp(o.tcp, &err);
+        listening = front.listener >= 0;
+    }
+    if (!listening) {
+        return cv_front_error(&err);
+    }
+    front.on_ready = debug ? start_gdb : announce;
+    front.on_ready_arg = &run;
+    front.progress_what = "opening";
+    int code = cv_front_run(&front, &o.job);
+    if (front.gdb != 0) {
+        waitpid(front.gdb, &front.gdb_status, 0);
+    }
+    unlink(debug ? run.socket : o.socket != NULL ? o.socket : "");
+    if (debug) {
+        rmdir(run.directory);
+    }
+    return code != 0 ? code : WIFEXITED(front.gdb_status) ? WEXITSTATUS(front.gdb_status) : 0;
+}

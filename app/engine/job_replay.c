@@ -1,0 +1,160 @@
+/*
+ * job_replay.c - replay and verify: a trace run again, compared with what it says of itself
+ */
+#include "app/engine/engine.h"
+#include "app/engine/sandbox.h"
+#include "debugger/position.h"
+#include "debugger/session.h"
+#include "record/replayer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SLICE_STEPS (1ull << 24) /* progress and cancellation in between */
+
+struct travel {
+    struct cv_engine *engine;
+    struct cv_trace *trace;
+    struct cv_replay *replay;
+    cv_icount target;
+};
+
+__attribute__((target("general-regs-only"))) static void put_serial(void *arg, unsigned unit,
+                                                                    uint8_t byte)
+{
+    struct cv_engine *engine = arg;
+    if (unit == 0) {
+        cv_mailbox_put_out(&engine->box, byte);
+    }
+}
+
+static void report_divergence(struct travel *t, const struct cv_divergence *d)
+{
+    struct cv_engine *engine = t->engine;
+    engine->exit_code = CV_EXIT_DIVERGED;
+    if (engine->job.json) {
+        cv_engine_print(engine,
+                        "{\"result\":\"diverged\",\"icount\":%llu,\"component\":\"%s\","
+                        "\"expected\":\"%s\",\"found\":\"%s\"}\n",
+                        (unsigned long long)d->icount, d->component, d->expected, d->found);
+        return;
+    }
+    cv_error_set(&engine->err, CV_EXIT_DIVERGED,
+                 "%s: replay diverged by step %llu in %s (expected %s, found %s); the trace is "
+                 "unchanged; please report this",
+                 engine->job.name, (unsigned long long)d->icount, d->component, d->expected,
+                 d->found);
+}
+
+static void report_exact(struct travel *t)
+{
+    struct cv_engine *engine = t->engine;
+    const struct cv_trace_info *info = cv_trace_info(t->trace);
+    cv_icount at = cv_replay_icount(t->replay);
+    const char *loss = info->lossy ? "true" : "false";
+    uint8_t digest[16];
+    char hex[33];
+    cv_replay_digest(t->replay, digest);
+    for (unsigned i = 0; i < sizeof(digest); i++) {
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    if (engine->job.json) {
+        cv_engine_print(engine,
+                        "{\"result\":\"exact\",\"icount\":%llu,\"digests\":%llu,\"lossy\":%s,"
+                        "\"state\":\"%s\"}\n",
+                        (unsigned long long)at, (unsigned long long)info->digests, loss, hex);
+    } else if (strcmp(engine->job.method, "verify") == 0) {
+        cv_engine_print(engine, "exact: %llu steps, %llu digests equal, state %s\n",
+                        (unsigned long long)at, (unsigned long long)info->digests, hex);
+    }
+    if (info->lossy) {
+        cv_error_set(&engine->err, CV_EXIT_LOSS, "%s: %s", engine->job.name, info->loss);
+        engine->exit_code = CV_EXIT_LOSS;
+    }
+}
+
+static void run_travel(struct travel *t)
+{
+    struct cv_engine *engine = t->engine;
+    for (;;) {
+        cv_icount at = cv_replay_icount(t->replay);
+        cv_icount limit = t->target - at > SLICE_STEPS ? at + SLICE_STEPS : t->target;
+        enum cv_replay_exit out = cv_replay_run(t->replay, limit);
+        if (out == CV_REPLAY_DIVERGED) {
+            report_divergence(t, cv_replay_divergence(t->replay));
+            return;
+        }
+        if (cv_mailbox_quitting(&engine->box)) {
+            cv_error_set(&engine->err, CV_EXIT_IO, "%s: stopped at step %llu", engine->job.name,
+                         (unsigned long long)cv_replay_icount(t->replay));
+            engine->exit_code = CV_EXIT_IO;
+            return;
+        }
+        cv_engine_progress(engine, cv_replay_icount(t->replay), t->target);
+        if (out == CV_REPLAY_END || cv_replay_icount(t->replay) >= t->target) {
+            report_exact(t);
+            return;
+        }
+    }
+}
+
+/* Virtual time needs a machine that has been there: a session finds the step. */
+static bool find_vtime(struct travel *t, const char *text, struct cv_error *err)
+{
+    struct cv_timeline_config config = {0};
+    struct cv_session *session = cv_session_new(t->trace, &config, err);
+    bool ok = session != NULL && cv_session_parse_pos(session, text, &t->target, err);
+    cv_session_free(session);
+    return ok;
+}
+
+static bool find_target(struct travel *t, const char *text, struct cv_error *err)
+{
+    struct cv_pos pos;
+    if (!cv_position_parse(text, &pos, err)) {
+        return false;
+    }
+    return pos.kind == CV_POS_VTIME ? find_vtime(t, text, err)
+                                    : cv_position_resolve(&pos, t->trace, &t->target, err);
+}
+
+static bool open_travel(struct travel *t, const struct cv_file *file, struct cv_error *err)
+{
+    struct cv_job *job = &t->engine->job;
+    t->trace = cv_trace_open(file, err);
+    if (t->trace == NULL) {
+        return false;
+    }
+    t->target = cv_trace_info(t->trace)->end.icount;
+    if (job->pos[0] != '\0' && !find_target(t, job->pos, err)) {
+        return false;
+    }
+    t->replay = cv_replay_new(t->trace, &job->exec, job->tlb_entries, err);
+    return t->replay != NULL && cv_sandbox_seal(err);
+}
+
+void cv_engine_replay(struct cv_engine *engine)
+{
+    struct travel t = {.engine = engine};
+    struct cv_error err = {0};
+    struct cv_file file;
+    struct cv_vm_outlet outlet = {.arg = engine, .serial = put_serial};
+    cv_file_from_fd(&file, engine->job.fd[CV_JOB_FD_TRACE]);
+    if (open_travel(&t, &file, &err)) {
+        struct cv_vm *vm = cv_replay_vm(t.replay);
+        if (engine->job.console) {
+            cv_vm_set_outlet(vm, &outlet);
+        }
+        cv_replay_check_digests(t.replay, true);
+        cv_mailbox_bind(&engine->box, vm);
+        run_travel(&t);
+        cv_mailbox_bind(&engine->box, NULL);
+    } else {
+        if (err.code == 0) {
+            cv_error_set(&err, CV_EXIT_INTERNAL, "replay failed");
+        }
+        cv_engine_fail(engine, &err);
+    }
+    cv_replay_free(t.replay);
+    cv_trace_close(t.trace);
+}
