@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""make bench: us and QEMU (plain TCG) interleaved in one run; user+sys CPU seconds of the whole process tree, medians, ratios.
+
+  bench.py [--rounds N] [boot] [micro] [record] [gdb]
+"""
+import os
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CV = os.path.join(TOP, "build", "release", "chronovisor")
+GUESTS = os.environ.get("CV_GUESTS", os.path.join(TOP, "build", "guests"))
+KERNEL = os.path.join(GUESTS, "vmlinuz-cloud")
+WORK = ["integer", "sieve", "chase", "syscall", "float", "fork"]
+QEMU = shutil.which("qemu-system-x86_64")
+MEMORY = "256"
+
+
+def cpu_of(args):
+    """Runs to the end; (CPU seconds of it and its children, wall seconds, stdout)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    p = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wall = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, wall, p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace")
+
+
+def initrd(name):
+    return os.path.join(GUESTS, "initrd-%s.cpio.gz" % name)
+
+
+def ours(command, image, append, *more):
+    return [CV, command, "--kernel", KERNEL, "--initrd", initrd(image), "--memory", MEMORY + "M",
+            "--append", append, "--pace", "fast", *more]
+
+
+def qemu(image, append):
+    return [QEMU, "-accel", "tcg", "-m", MEMORY, "-nographic", "-no-reboot", "-kernel", KERNEL, "-initrd",
+            initrd(image), "-append", append]
+
+
+def interleaved(cases, rounds):
+    """cases: {name: function returning CPU seconds}; {name: [seconds]}, one warm-up not counted."""
+    out = {name: [] for name in cases}
+    for i in range(rounds + 1):
+        for name, fn in cases.items():
+            value = fn()
+            if i > 0:
+                out[name].append(value)
+    return out
+
+
+def line(what, values, base=None, base_name=""):
+    m = statistics.median(values)
+    text = "%-34s median %7.3f s  (min %.3f, max %.3f)" % (what, m, min(values), max(values))
+    if base:
+        ratios = [a / b for a, b in zip(values, base)]
+        text += "  ratio to %s %.2f (%.2f-%.2f)" % (base_name, statistics.median(ratios), min(ratios), max(ratios))
+    print(text, flush=True)
+
+
+def boot(rounds, temp):
+    print("== boot of the cloud kernel to init, CPU seconds")
+    append = "console=ttyS0 panic=-1 quiet"
+    trace = os.path.join(temp, "b.cvt")
+
+    def record():
+        if os.path.exists(trace):
+            os.unlink(trace)
+        return cpu_of(ours("record", "init", append, "-o", trace))[0]
+
+    cases = {"recording": record, "not recording": lambda: cpu_of(ours("run", "init", append))[0],
+             "replaying": lambda: cpu_of([CV, "replay", trace])[0]}
+    if QEMU:
+        cases["qemu plain TCG"] = lambda: cpu_of(qemu("init", append))[0]
+    r = interleaved(cases, rounds)
+    q = r.get("qemu plain TCG")
+    if q:
+        line("qemu plain TCG", q)
+    line("recording", r["recording"], q, "qemu")
+    line("not recording", r["not recording"], q, "qemu")
+    line("recording / not recording", r["recording"], r["not recording"], "not recording")
+    line("replaying / recording", r["replaying"], r["recording"], "recording")
+    info = subprocess.run([CV, "info", "--json", trace], stdout=subprocess.PIPE, text=True).stdout
+    print("log without images: %s bytes; steps: %s" %
+          (re.search(r'"log_bytes":(\d+)', info).group(1), re.search(r'"icount":(\d+)', info).group(1)))
+
+
+def micro(rounds, temp):
+    print("== micro workloads in the guest, CPU seconds less the boot's; native is the same program on the host")
+    append = "console=ttyS0 panic=-1 quiet"
+    base = interleaved({"ours": lambda: cpu_of(ours("run", "init", append))[0],
+                        "qemu": (lambda: cpu_of(qemu("init", append))[0]) if QEMU else (lambda: 0.0)}, rounds)
+    for name in WORK:
+        extra = append + " bench=" + name
+        cases = {"native": lambda: cpu_of([os.path.join(GUESTS, "bench"), name])[0],
+                 "ours": lambda: cpu_of(ours("run", "bench", extra))[0] - statistics.median(base["ours"])}
+        if QEMU:
+            cases["qemu"] = lambda: cpu_of(qemu("bench", extra))[0] - statistics.median(base["qemu"])
+        r = interleaved(cases, rounds)
+        n = statistics.median(r["native"])
+        o = statistics.median(r["ours"])
+        text = "%-10s native %.3f s  ours %.3f s = %.2f x native" % (name, n, o, o / n)
+        if QEMU:
+            q = statistics.median(r["qemu"])
+            text += "  qemu %.3f s = %.2f x native  ours/qemu %.2f" % (q, q / n, o / q)
+        print(text, flush=True)
+
+
+def pss(pid):
+    total = 0
+    for part in open("/proc/%d/smaps_rollup" % pid):
+        if part.startswith("Pss:"):
+            total = int(part.split()[1])
+    return total
+
+
+class Gdb:
+    """A bare RSP client: packet in to reply out, nothing of gdb in the figure."""
+
+    def __init__(self, path):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.connect(path)
+        self.buffer = b""
+        self.call("QStartNoAckMode", ack=True)
+
+    def call(self, text, ack=False):
+        self.s.sendall(b"$" + text.encode() + b"#%02x" % (sum(text.encode()) & 255))
+        while True:
+            m = re.search(rb"\$([^#]*)#..", self.buffer)
+            if m:
+                self.buffer = self.buffer[m.end():]
+                if ack:
+                    self.s.sendall(b"+")
+                if m.group(1).startswith(b"O") and m.group(1) != b"OK":
+                    continue
+                return m.group(1).decode()
+            data = self.s.recv(65536)
+            if not data:
+                raise EOFError
+            self.buffer += data
+
+
+def gdb(rounds, temp):
+    print("== reverse-stepi near the end of a crash trace, packet in to reply out")
+    trace = os.path.join(temp, "c.cvt")
+    cpu_of(ours("record", "crash", "console=ttyS0 panic=-1", "-o", trace))
+    path = os.path.join(temp, "s")
+    start = time.monotonic()
+    p = subprocess.Popen([CV, "gdbserver", trace, "--socket", path], stdout=subprocess.PIPE, text=True)
+    p.stdout.readline()
+    print("open at the crash: %.2f s" % (time.monotonic() - start))
+    g = Gdb(path)
+    times = []
+    for _ in range(50):
+        start = time.monotonic()
+        g.call("bs")
+        times.append((time.monotonic() - start) * 1000)
+    times.sort()
+    print("50 in a row: p50 %.2f ms  p99 %.2f ms  first %.1f ms" % (times[25], times[-1], times[-1]))
+    start = time.monotonic()
+    g.call("bc")
+    print("reverse-continue to the begin of history: %.2f s" % (time.monotonic() - start))
+    child = subprocess.run(["ps", "-o", "pid=", "--ppid", str(p.pid)], stdout=subprocess.PIPE).stdout.split()
+    print("engine PSS: %.1f MiB with %s MiB guest RAM" % (pss(int(child[0])) / 1024, MEMORY))
+    p.terminate()
+    p.wait()
+
+
+def main():
+    args = sys.argv[1:]
+    rounds = 7
+    if "--rounds" in args:
+        i = args.index("--rounds")
+        rounds = int(args[i + 1])
+        del args[i:i + 2]
+    if not QEMU:
+        print("no qemu-system-x86_64 on this machine: the peer's columns are left out")
+    parts = {"boot": boot, "micro": micro, "gdb": gdb}
+    with tempfile.TemporaryDirectory() as temp:
+        for name in args or parts:
+            parts[name](rounds, temp)
+
+
+main()

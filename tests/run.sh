@@ -1,0 +1,76 @@
+#!/bin/sh
+# run.sh quick|full|soak: runs the tests of that ring and ends with "N passed, N failed, N skipped".
+set -u
+ring=$1
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 70
+mode=${CV_MODE:-release}
+log=build/test-log
+mkdir -p "$log"
+passed=0 failed=0 skipped=0
+
+# Adds a Criterion program's synthesis line.
+unit() {
+    name=$(basename "$1")
+    timeout 600 "$1" --jobs 2 >"$log/$name.out" 2>&1
+    rc=$?
+    line=$(grep 'Synthesis:' "$log/$name.out" | tail -n 1)
+    p=$(echo "$line" | sed -n 's/.*Passing: \([0-9]*\).*/\1/p')
+    f=$(echo "$line" | sed -n 's/.*Failing: \([0-9]*\).*/\1/p')
+    c=$(echo "$line" | sed -n 's/.*Crashing: \([0-9]*\).*/\1/p')
+    if [ -z "$p" ]; then
+        p=0 f=1 c=0
+    fi
+    bad=$((f + c))
+    if [ "$bad" -ne 0 ] || [ "$rc" -ne 0 ]; then
+        [ "$bad" -ne 0 ] || bad=1
+        echo "FAILED  unit $name"
+        tail -n 40 "$log/$name.out"
+    else
+        echo "ok      unit $name: $p tests"
+    fi
+    passed=$((passed + p)) failed=$((failed + bad))
+}
+
+# Adds the last line of a script that prints "N passed, N failed, N skipped".
+script() {
+    name=$(basename "$1" .py)
+    timeout 3000 "$@" 2>&1 | tee "$log/$name.out"
+    line=$(tail -n 1 "$log/$name.out")
+    p=$(echo "$line" | sed -n 's/^\([0-9]*\) passed, .*/\1/p')
+    f=$(echo "$line" | sed -n 's/.* \([0-9]*\) failed.*/\1/p')
+    s=$(echo "$line" | sed -n 's/.* \([0-9]*\) skipped.*/\1/p')
+    if [ -z "$p" ]; then
+        echo "FAILED  $name ended without a count"
+        p=0 f=1 s=0
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+if [ "$ring" != soak ]; then
+    for bin in build/"$mode"/unit/*; do
+        case $bin in
+        *.d | *.o) ;;
+        *) [ -x "$bin" ] && [ -f "$bin" ] && unit "$bin" ;;
+        esac
+    done
+fi
+case $ring in
+quick)
+    script tests/replay/test_guests.py
+    script tests/replay/test_input.py
+    ;;
+full)
+    script tests/lint/lint.py
+    script tests/replay/test_guests.py
+    script tests/replay/test_input.py
+    script tests/replay/test_damage.py
+    script tests/replay/test_linux.py
+    script tests/gdb/test_gdb.py
+    ;;
+soak)
+    script tests/replay/soak.py
+    ;;
+esac
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,216 @@
+/*
+ * test_exec.c - what cv_exec_run promises: exact stops, breakpoints, code that changes
+ */
+#include "tests/unit/core/translate/twin.h"
+#include "core/translate/execstate.h"
+
+#include <Zydis/Zydis.h>
+#include <criterion/criterion.h>
+#include <string.h>
+
+static struct cv_exec_config config = {.cache_bytes = 1u << 20};
+
+static struct twin *start(const void *code, size_t n)
+{
+    struct twin *t = twin_new(&config, 1024, LOW_BASE, 0);
+    twin_code(t, code, n);
+    return t;
+}
+
+static void check(struct twin *t, uint64_t icount)
+{
+    twin_run(t, icount);
+    const char *diff = twin_diff(t, 1);
+    cr_assert_null(diff, "at icount %lu: %s", icount, diff);
+}
+
+/* inc rax; add rbx, rax; cmp rax, 1e9; jne back */
+static const uint8_t loop[] = {0x48, 0xff, 0xc0, 0x48, 0x01, 0xc3, 0x48, 0x3d, 0x00,
+                               0xca, 0x9a, 0x3b, 0x75, 0xf2};
+
+Test(exec, a_chained_loop_stops_at_every_deadline_exactly)
+{
+    struct twin *t = start(loop, sizeof(loop));
+    uint64_t icount = 0;
+    for (unsigned step = 1; step < 400; step++) {
+        check(t, icount += step);
+    }
+    cr_assert_gt(cv_exec_stats(t->a.exec)->native_steps, icount / 2);
+    twin_free(t);
+}
+
+Test(exec, deadlines_behind_each_other_cover_each_place_in_a_block)
+{
+    uint8_t code[128];
+    memset(code, 0x90, sizeof(code));
+    for (unsigned i = 0; i < 40; i++) {
+        memcpy(code + i * 3, "\x48\xff\xc0", 3);
+    }
+    code[120] = 0xeb; /* jmp start */
+    code[121] = (uint8_t)-122;
+    for (unsigned r = 1; r < 140; r++) {
+        struct twin *t = start(code, sizeof(code));
+        check(t, 200 + r);
+        twin_free(t);
+    }
+}
+
+Test(exec, a_breakpoint_inside_a_chained_loop_stops_before_its_instruction)
+{
+    struct twin *t = start(loop, sizeof(loop));
+    check(t, 1000);
+    cv_gva bp = LOW_BASE + 3;
+    cv_exec_breakpoints(t->a.exec, &bp, 1);
+    machine_run(&t->a, 5000);
+    cr_assert(cv_exec_break_hit(t->a.exec));
+    cr_assert_eq(t->a.cpu->rip, bp);
+    uint64_t here = cv_cpu_icount(t->a.cpu);
+    cr_assert_leq(here, 1004);
+    machine_run(&t->b, here);
+    cv_cpu_set_deadline(t->a.cpu, here);
+    cr_assert_null(twin_diff(t, 1));
+    machine_run(&t->a, 5000); /* still there */
+    cr_assert_eq(cv_cpu_icount(t->a.cpu), here);
+    cv_exec_skip_first(t->a.exec);
+    machine_run(&t->a, 5000); /* one round of the loop */
+    cr_assert(cv_exec_break_hit(t->a.exec));
+    cr_assert_eq(cv_cpu_icount(t->a.cpu), here + 4);
+    cv_exec_breakpoints(t->a.exec, NULL, 0);
+    check(t, 9000);
+    cr_assert(!cv_exec_break_hit(t->a.exec));
+    twin_free(t);
+}
+
+Test(exec, a_deadline_wins_over_a_breakpoint_at_the_same_boundary)
+{
+    struct twin *t = start(loop, sizeof(loop));
+    cv_gva bp = LOW_BASE + 3;
+    cv_exec_breakpoints(t->a.exec, &bp, 1);
+    machine_run(&t->a, 1);
+    cr_assert_eq(t->a.cpu->rip, bp);
+    cr_assert(!cv_exec_break_hit(t->a.exec));
+    twin_free(t);
+}
+
+Test(exec, a_store_to_the_next_instruction_of_its_own_block_takes_effect)
+{
+    /* mov byte [rip+0], 2 patches the immediate of the mov that follows; then loop with 3, 4.. */
+    static const uint8_t code[] = {
+        0x88, 0x1d, 0x01, 0x00, 0x00, 0x00,       /* mov [rip+1], bl: the imm below */
+        0xb8, 0x01, 0x00, 0x00, 0x00,             /* mov eax, 1 */
+        0x01, 0xc1, 0xff, 0xc3,                   /* add ecx, eax; inc ebx */
+        0xeb, 0xef};                              /* jmp start */
+    struct twin *t = start(code, sizeof(code));
+    for (uint64_t i = 1; i < 60; i++) {
+        check(t, i * 67);
+    }
+    cr_assert_gt(cv_exec_stats(t->a.exec)->invalidated, 3);
+    twin_free(t);
+}
+
+Test(exec, a_page_table_edit_moves_the_running_code)
+{
+    /* swaps the PTE of the program's page with another that holds "add" for "sub" */
+    uint8_t code[32] = {
+        0x48, 0x01, 0xd8,                         /* add rax, rbx */
+        0x48, 0x87, 0x0f,                         /* xchg [rdi], rcx: the PTE */
+        0x48, 0xff, 0xc2,                         /* inc rdx */
+        0xeb, 0xf5};                              /* jmp start */
+    struct twin *t = start(code, sizeof(code));
+    uint64_t other = CODE_PHYS + 4096;
+    code[1] = 0x29; /* sub */
+    twin_poke(t, other, code, sizeof(code));
+    twin_map(t, 256, PT_PHYS | PTE_P | PTE_W);
+    twin_set(t, CV_RDI, LOW_BASE + DATA_OFF);
+    twin_set(t, CV_RCX, other | PTE_P | PTE_W | PTE_U);
+    twin_set(t, CV_RBX, 3);
+    for (uint64_t i = 1; i < 50; i++) {
+        check(t, i * 71);
+    }
+    twin_free(t);
+}
+
+Test(exec, a_full_cache_is_flushed_and_filled_again)
+{
+    static uint8_t code[CODE_PAGES * 4096];
+    for (unsigned i = 0; i < sizeof(code) - 64; i += 8) { /* lea eax,[rcx+rdx]; jmp over */
+        memcpy(code + i, "\x01\x1c\x24\x75\x03\x90\x90\x90", 8); /* add [rsp], ebx; jne */
+    }
+    int32_t back = -(int32_t)(sizeof(code) - 64 + 5);
+    code[sizeof(code) - 64] = 0xe9;
+    memcpy(code + sizeof(code) - 63, &back, 4);
+    struct cv_exec_config small = {.cache_bytes = 1u << 20, .block_insns = 1};
+    struct twin *t = twin_new(&small, 1024, LOW_BASE, 0);
+    twin_code(t, code, sizeof(code));
+    twin_set(t, CV_RBX, 1);
+    for (uint64_t i = 1; i < 12; i++) {
+        cv_exec_flush(t->a.exec);
+        check(t, i * 9973);
+    }
+    cr_assert_geq(cv_exec_stats(t->a.exec)->flushes, 11);
+    twin_free(t);
+}
+
+Test(exec, a_non_canonical_address_never_meets_an_empty_tlb_entry)
+{
+    static const uint8_t code[] = {0x48, 0x8b, 0x03, 0x48, 0xff, 0xc0}; /* mov rax,[rbx] */
+    uint64_t bad[] = {0x8000000000000000ull, 0x8000000000001000ull, 0x7fffffffffffffffull,
+                      0x800000000000ull, 0xffff7fffffffffffull};
+    for (unsigned i = 0; i < 5; i++) {
+        struct twin *t = start(code, sizeof(code));
+        twin_set(t, CV_RBX, bad[i]);
+        check(t, 100);
+        twin_free(t);
+    }
+}
+
+Test(exec, indirect_jumps_to_odd_addresses_fault_as_interpreted)
+{
+    static const uint8_t code[] = {0xff, 0xd3, 0x90, 0xc3}; /* call rbx; nop; ret */
+    uint64_t bad[] = {0, 1, ~0ull, 0x8000000000000000ull, 0x7ffffffff000ull, 0x500000ull};
+    for (unsigned i = 0; i < 6; i++) {
+        struct twin *t = start(code, sizeof(code));
+        twin_set(t, CV_RBX, bad[i]);
+        check(t, 300);
+        twin_free(t);
+    }
+}
+
+/* Everything emitted for a block that has been run: nothing of the host's system (X7). */
+Test(exec, emitted_code_holds_no_system_instruction)
+{
+    static const uint8_t code[] = {
+        0x48, 0x8b, 0x03, 0x50, 0x59, 0x0f, 0xa2, 0x9c, 0x8f, 0xc0, 0xd3, 0xe0,
+        0x0f, 0x10, 0x03, 0xf7, 0xe1, 0xe8, 0x00, 0x00, 0x00, 0x00, 0xfa, 0xfb,
+        0xcc, 0xff, 0xe3};
+    struct twin *t = start(code, sizeof(code));
+    twin_set(t, CV_RBX, LOW_BASE + DATA_OFF);
+    check(t, 500);
+    const struct cv_exec *x = t->a.exec;
+    ZydisDecoder decoder;
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    cr_assert_gt(x->block_count, 0);
+    for (uint32_t i = 1; i <= x->block_count; i++) {
+        const struct cv_block *b = &x->blocks[i];
+        uint32_t first_site = 0;
+        if (b->site_count != 0) {
+            memcpy(&first_site, x->rx + b->sites, 4);
+        }
+        uint32_t end = b->site_count != 0 ? first_site : b->host;
+        for (uint32_t at = b->host; at < end;) {
+            ZydisDecodedInstruction insn;
+            ZyanStatus ok =
+                ZydisDecoderDecodeInstruction(&decoder, NULL, x->rx + at, 15, &insn);
+            cr_assert(ZYAN_SUCCESS(ok));
+            cr_assert_neq(insn.meta.category, ZYDIS_CATEGORY_SYSTEM);
+            cr_assert_neq(insn.meta.category, ZYDIS_CATEGORY_SYSCALL);
+            cr_assert_neq(insn.meta.category, ZYDIS_CATEGORY_INTERRUPT);
+            cr_assert_neq(insn.meta.category, ZYDIS_CATEGORY_IO);
+            at += insn.length;
+            if (insn.meta.category == ZYDIS_CATEGORY_CALL) {
+                break; /* a stub: its site follows */
+            }
+        }
+    }
+    twin_free(t);
+}

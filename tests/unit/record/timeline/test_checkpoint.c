@@ -1,0 +1,217 @@
+/*
+ * The checkpoint store against a model that keeps full copies: random runs, restores and drops over a small
+ * RAM. The "machine" is a function of its step number, as the real one is of the trace.
+ */
+#include "core/mem/ram.h"
+#include "record/checkpoint.h"
+#include "record/pages.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RAM_BYTES (1u << 20)
+#define STEPS_MAX 600u
+#define SEEDS     12u
+
+struct world {
+    struct cv_ram ram;
+    struct cv_pages *pages;
+    int id;
+    struct cv_checkpoints *store;
+    uint64_t step;
+    uint8_t *history[STEPS_MAX + 1]; /* RAM at each step, made on demand by running from 0 */
+};
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 31;
+    x *= 0x9e3779b97f4a7c15ull;
+    x ^= x >> 29;
+    x *= 0xbf58476d1ce4e5b9ull;
+    return x ^ x >> 32;
+}
+
+/* What step n writes: depends on n and on RAM, so that a wrong restore spreads. */
+static void plan_write(uint64_t n, const uint8_t *ram, uint64_t *gpa, uint8_t *value)
+{
+    uint64_t r = mix(n + 1);
+    *gpa = (r % 24) * CV_PAGE_SIZE * 7 % RAM_BYTES + (r >> 20) % CV_PAGE_SIZE;
+    *value = r % 5 == 0 ? 0 : (uint8_t)(ram[(r >> 32) % RAM_BYTES] + (r >> 8));
+}
+
+static void open_epoch(void *arg)
+{
+    struct world *w = arg;
+    cv_pages_mark(w->pages, w->id);
+}
+
+static void make_world(struct world *w)
+{
+    memset(w, 0, sizeof(*w));
+    cr_assert(cv_ram_init(&w->ram, RAM_BYTES));
+    w->ram.base[12345] = 7;
+    w->pages = cv_pages_new(&w->ram);
+    w->store = cv_checkpoints_new(&w->ram, open_epoch, w);
+    struct cv_pages_consumer consumer = {w->store, cv_checkpoints_first_write};
+    w->id = cv_pages_attach(w->pages, &consumer);
+    cr_assert(w->id >= 0);
+    uint8_t *model = malloc(RAM_BYTES);
+    memcpy(model, w->ram.base, RAM_BYTES);
+    for (unsigned n = 0; n <= STEPS_MAX; n++) {
+        w->history[n] = malloc(RAM_BYTES);
+        memcpy(w->history[n], model, RAM_BYTES);
+        uint64_t gpa;
+        uint8_t value;
+        plan_write(n, model, &gpa, &value);
+        model[gpa] = value;
+    }
+    free(model);
+}
+
+static void free_world(struct world *w)
+{
+    cv_pages_free(w->pages);
+    cv_checkpoints_free(w->store);
+    cv_ram_fini(&w->ram);
+    for (unsigned n = 0; n <= STEPS_MAX; n++) {
+        free(w->history[n]);
+    }
+}
+
+static void take(struct world *w)
+{
+    cr_assert(cv_checkpoints_take(w->store, w->step, (const uint8_t *)&w->step, sizeof(w->step)));
+}
+
+static void run(struct world *w, uint64_t steps)
+{
+    while (steps-- > 0 && w->step < STEPS_MAX) {
+        uint64_t gpa;
+        uint8_t value;
+        size_t index;
+        plan_write(w->step, w->ram.base, &gpa, &value);
+        cr_assert(cv_ram_write(&w->ram, gpa, &value, 1));
+        w->step++;
+        if (cv_checkpoints_find(w->store, w->step, &index) &&
+            cv_checkpoints_icount(w->store, index) == w->step) {
+            take(w); /* passing one */
+        }
+    }
+}
+
+static void check(const struct world *w)
+{
+    cr_assert_eq(memcmp(w->ram.base, w->history[w->step], RAM_BYTES), 0, "at step %lu",
+                 (unsigned long)w->step);
+}
+
+static void restore(struct world *w, size_t index)
+{
+    const uint8_t *state;
+    size_t len;
+    cv_checkpoints_restore(w->store, index, &state, &len);
+    cr_assert_eq(len, sizeof(w->step));
+    memcpy(&w->step, state, len);
+    cr_assert_eq(w->step, cv_checkpoints_icount(w->store, index));
+}
+
+static void do_random_thing(struct world *w, uint64_t r)
+{
+    size_t count = cv_checkpoints_count(w->store);
+    switch (r % 8) {
+    case 0:
+    case 1:
+        take(w);
+        break;
+    case 2:
+    case 3:
+        restore(w, (r >> 8) % count);
+        break;
+    case 4:
+        cv_checkpoints_drop(w->store, (r >> 8) % count);
+        break;
+    default:
+        run(w, (r >> 8) % 40);
+        break;
+    }
+}
+
+Test(checkpoint, random_travel_always_shows_the_ram_of_that_step)
+{
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct world w;
+        make_world(&w);
+        take(&w);
+        for (unsigned i = 0; i < 1500; i++) {
+            do_random_thing(&w, mix(seed * 100000ull + i));
+            check(&w);
+            if (cv_checkpoints_count(w.store) > 40) {
+                cv_checkpoints_drop(w.store, 1 + mix(i) % 39);
+            }
+        }
+        for (size_t i = cv_checkpoints_count(w.store); i-- > 0;) {
+            restore(&w, i);
+            check(&w);
+        }
+        free_world(&w);
+    }
+}
+
+Test(checkpoint, dropping_all_but_the_first_leaves_no_more_than_one_version_a_page)
+{
+    struct world w;
+    make_world(&w);
+    take(&w);
+    for (unsigned i = 0; i < 50; i++) {
+        run(&w, 10);
+        take(&w);
+    }
+    uint64_t most = cv_checkpoints_versions(w.store);
+    while (cv_checkpoints_count(w.store) > 1) {
+        cv_checkpoints_drop(w.store, 1 + cv_checkpoints_versions(w.store) %
+                                             (cv_checkpoints_count(w.store) - 1));
+        check(&w);
+    }
+    cr_assert_lt(cv_checkpoints_versions(w.store), most);
+    cr_assert_leq(cv_checkpoints_versions(w.store), 24); /* pages that are ever written */
+    restore(&w, 0);
+    check(&w);
+    run(&w, 500);
+    check(&w);
+    free_world(&w);
+}
+
+Test(checkpoint, running_over_a_known_stretch_again_copies_nothing)
+{
+    struct world w;
+    make_world(&w);
+    take(&w);
+    for (unsigned i = 0; i < 20; i++) {
+        run(&w, 20);
+        take(&w);
+    }
+    restore(&w, 0);
+    uint64_t versions = cv_checkpoints_versions(w.store);
+    uint64_t bytes = cv_checkpoints_bytes(w.store);
+    for (unsigned i = 0; i < 5; i++) {
+        run(&w, 400);
+        restore(&w, i);
+    }
+    cr_assert_eq(cv_checkpoints_versions(w.store), versions);
+    cr_assert_leq(cv_checkpoints_bytes(w.store), bytes + 24 * CV_PAGE_SIZE);
+    free_world(&w);
+}
+
+Test(checkpoint, a_page_that_is_never_written_costs_nothing)
+{
+    struct world w;
+    make_world(&w);
+    for (unsigned i = 0; i < 100; i++) {
+        w.step = i;
+        take(&w);
+    }
+    cr_assert_eq(cv_checkpoints_versions(w.store), 0);
+    cr_assert_eq(cv_checkpoints_bytes(w.store), 100 * sizeof(w.step));
+    free_world(&w);
+}
