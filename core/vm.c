@@ -357,6 +357,7 @@ static enum cv_vm_exit run_loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
         }
         cpu->leave = 0;
         if (cv_boundary_deliver(cpu)) { /* B3 */
+            cv_exec_skip_first(vm->exec, false); /* a handler's first instruction is a new place */
             continue;
         }
         if (cpu->halted != 0) { /* B4 */
@@ -551,7 +552,7 @@ void cv_vm_breakpoints(struct cv_vm *vm, const cv_gva *list, size_t count)
 
 void cv_vm_skip_first_break(struct cv_vm *vm)
 {
-    cv_exec_skip_first(vm->exec);
+    cv_exec_skip_first(vm->exec, true);
 }
 
 const struct cv_exec_stats *cv_vm_exec_stats(const struct cv_vm *vm)

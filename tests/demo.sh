@@ -19,9 +19,10 @@ step() {
 }
 
 say "1. Record Debian's kernel $(cat "$guests/version"), unmodified, while a driver with a bug takes it down"
-step chronovisor record --kernel vmlinuz --initrd initrd --memory 256M \
-    --append "console=ttyS0 panic=-1" --pace fast -o crash.cvt </dev/null >console.txt
-grep -E 'CRASH:|BUG:|RIP:' console.txt | head -n 4
+printf '\n$ chronovisor record --kernel vmlinuz --initrd initrd --memory 256M --append "console=ttyS0 panic=-1" \\\n      --pace fast -o crash.cvt </dev/null >console.txt\n'
+chronovisor record --kernel vmlinuz --initrd initrd --memory 256M --append "console=ttyS0 panic=-1" \
+    --pace fast -o crash.cvt </dev/null >console.txt
+grep -aE 'BUG:|#PF:|RIP:' console.txt | head -n 4
 
 say "2. What the trace holds: one file, everything in it"
 step chronovisor info crash.cvt

@@ -76,9 +76,13 @@ static void report_exact(struct travel *t)
 static void run_travel(struct travel *t)
 {
     struct cv_engine *engine = t->engine;
+    cv_icount end = cv_trace_info(t->trace)->end.icount;
     for (;;) {
         cv_icount at = cv_replay_icount(t->replay);
         cv_icount limit = t->target - at > SLICE_STEPS ? at + SLICE_STEPS : t->target;
+        if (limit == end) {
+            limit = CV_NEVER; /* past the last step: its inputs, the machine's own end, the last digest */
+        }
         enum cv_replay_exit out = cv_replay_run(t->replay, limit);
         if (out == CV_REPLAY_DIVERGED) {
             report_divergence(t, cv_replay_divergence(t->replay));
@@ -91,7 +95,7 @@ static void run_travel(struct travel *t)
             return;
         }
         cv_engine_progress(engine, cv_replay_icount(t->replay), t->target);
-        if (out == CV_REPLAY_END || cv_replay_icount(t->replay) >= t->target) {
+        if (out == CV_REPLAY_END || (limit != CV_NEVER && cv_replay_icount(t->replay) >= t->target)) {
             report_exact(t);
             return;
         }

@@ -27,6 +27,8 @@ bool cv_ram_init(struct cv_ram *ram, uint64_t bytes)
         cv_ram_fini(ram);
         return false;
     }
+    /* All pages start CLEAN: who never wrote a page is known without looking at it. */
+    cv_memset(ram->page_flags, CV_PAGE_CLEAN, flag_bytes(ram));
     return true;
 }
 

@@ -120,6 +120,8 @@ bool cv_gen_shift(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_bits(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_stack(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_branch(struct cv_build *t, const struct cv_insn *in);
+/* RET to the address in T1, read from the stack: looks it up, then moves guest rsp. */
+void cv_gen_return_to(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_system(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in);
 

@@ -304,9 +304,9 @@ bool cv_exec_break_hit(const struct cv_exec *x)
     return x->bp_hit;
 }
 
-void cv_exec_skip_first(struct cv_exec *x)
+void cv_exec_skip_first(struct cv_exec *x, bool on)
 {
-    x->skip_first = true;
+    x->skip_first = on;
 }
 
 /* -- life ------------------------------------------------------------------------------------ */

@@ -44,7 +44,7 @@ void cv_exec_flush(struct cv_exec *exec);
  * address are dropped, others stay. */
 void cv_exec_breakpoints(struct cv_exec *exec, const cv_gva *list, size_t count);
 bool cv_exec_break_hit(const struct cv_exec *exec); /* the last run stopped at a breakpoint */
-void cv_exec_skip_first(struct cv_exec *exec);      /* the next run does not stop at its first rip */
+void cv_exec_skip_first(struct cv_exec *exec, bool on);      /* the next run does not stop at its first rip */
 const struct cv_exec_stats *cv_exec_stats(const struct cv_exec *exec);
 
 #endif

@@ -51,15 +51,13 @@ static bool gen_call_indirect(struct cv_build *t, const struct cv_insn *in)
     return true;
 }
 
-static bool gen_return(struct cv_build *t, const struct cv_insn *in)
+void cv_gen_return_to(struct cv_build *t, const struct cv_insn *in)
 {
     struct cv_emit *e = &t->e;
     int32_t bytes = in->info->form == CV_FORM_I ? (int32_t)(in->imm & 0xffff) : 0;
-    cv_emit_load(e, HR_T1, cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, 8));
     struct cv_rm host = cv_chain_lookup(t);
     cv_emit_lea(e, HR_GSP, cv_rm_mem(HR_GSP, 8 + bytes));
     cv_emit_jmp_rm(e, host);
-    return true;
 }
 
 /* JRCXZ and LOOP: taken when S0 is 0, or not 0 */
@@ -115,7 +113,9 @@ bool cv_gen_branch(struct cv_build *t, const struct cv_insn *in)
     case CV_OP_CALL_IND:
         return gen_call_indirect(t, in);
     case CV_OP_RET:
-        return gen_return(t, in);
+        cv_emit_load(&t->e, HR_T1, cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, 8));
+        cv_gen_return_to(t, in);
+        return true;
     case CV_OP_JCXZ:
     case CV_OP_LOOP:
         return gen_count_branch(t, in, target);

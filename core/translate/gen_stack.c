@@ -3,9 +3,51 @@
  */
 #include "core/translate/build.h"
 
+/* Consecutive PUSHes of registers share one probe of all they write: a page and its rights are
+ * the same for each, and the refusal of one that crosses a page leaves it to the first. */
+#define GROUP_MAX 7u
+
+static bool is_plain(const struct cv_insn *in, unsigned op)
+{
+    unsigned guest = in->info->form == CV_FORM_O ? in->reg : in->rm;
+    return in->info->op == op && in->opsize == 8 && !in->is_mem &&
+           in->info->form != CV_FORM_I && guest != CV_RSP;
+}
+
+static unsigned count_group(const struct cv_build *t, unsigned op)
+{
+    unsigned m = 0;
+    while (m < GROUP_MAX && t->k + m < t->n && is_plain(&t->insn[t->k + m], op)) {
+        m++;
+    }
+    return m;
+}
+
+static unsigned guest_of(const struct cv_insn *in)
+{
+    return in->info->form == CV_FORM_O ? in->reg : in->rm;
+}
+
+static void gen_pushes(struct cv_build *t, unsigned m)
+{
+    struct cv_emit *e = &t->e;
+    struct cv_rm rm = cv_probe_base(t, HR_GSP, -(int32_t)m * 8, CV_ACC_WRITE, m * 8);
+    for (unsigned i = 0; i < m; i++) {
+        rm.disp = (int32_t)(m - 1 - i) * 8;
+        cv_emit_store(e, rm, cv_build_read(t, guest_of(&t->insn[t->k + i]), HR_S0));
+    }
+    cv_emit_mov(e, HR_GSP, HR_T1);
+    t->k += m - 1;
+}
+
 static bool gen_push(struct cv_build *t, const struct cv_insn *in)
 {
     struct cv_emit *e = &t->e;
+    unsigned m = count_group(t, CV_OP_PUSH);
+    if (m > 1) {
+        gen_pushes(t, m);
+        return true;
+    }
     if (in->is_mem) { /* nothing of the guest changes before both probes are through */
         struct cv_rm from = cv_probe_operand(t, in, CV_ACC_READ, 8);
         cv_emit_load(e, HR_S0, from);
@@ -26,31 +68,73 @@ static bool gen_push(struct cv_build *t, const struct cv_insn *in)
     return true;
 }
 
-static bool gen_pop(struct cv_build *t, const struct cv_insn *in)
+/* POPs, and the RET behind them when the block ends with it. */
+static void gen_pops(struct cv_build *t, unsigned m)
 {
     struct cv_emit *e = &t->e;
+    const struct cv_insn *after = &t->insn[t->k + m];
+    bool ret = t->k + m < t->n && after->info->op == CV_OP_RET && after->opsize == 8;
+    if (ret) {
+        cv_liveness_clear(t, t->pending);
+        t->pending = 0;
+    }
+    struct cv_rm rm = cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, (m + ret) * 8);
+    if (ret) {
+        rm.disp = (int32_t)m * 8;
+        cv_emit_load(e, HR_T1, rm);
+    }
+    for (unsigned i = 0; i < m; i++) {
+        unsigned guest = guest_of(&t->insn[t->k + i]), pin = cv_hostregs_pin(guest);
+        rm.disp = (int32_t)i * 8;
+        cv_emit_load(e, pin == HR_NONE ? HR_S0 : pin, rm);
+        if (pin == HR_NONE) {
+            cv_build_write(t, guest, HR_S0);
+        }
+    }
+    cv_emit_lea(e, HR_GSP, cv_rm_mem(HR_GSP, (int32_t)m * 8));
+    t->k += m - 1;
+    if (ret) {
+        t->k++;
+        cv_gen_return_to(t, after);
+    }
+}
+
+static bool gen_pop(struct cv_build *t, const struct cv_insn *in)
+{
+    unsigned m = count_group(t, CV_OP_POP);
+    if (m != 0) {
+        gen_pops(t, m);
+        return true;
+    }
     if (in->is_mem) {
         return false;
     }
-    unsigned guest = in->info->form == CV_FORM_O ? in->reg : in->rm;
-    unsigned pin = cv_hostregs_pin(guest);
-    struct cv_rm rm = cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, 8);
-    cv_emit_load(e, pin == HR_NONE ? HR_S0 : pin, rm);
-    if (pin == HR_NONE) {
-        cv_build_write(t, guest, HR_S0);
-    }
-    if (guest != CV_RSP) {
-        cv_emit_lea(e, HR_GSP, cv_rm_mem(HR_GSP, 8));
-    }
+    struct cv_rm rm = cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, 8); /* pop rsp */
+    cv_emit_load(&t->e, HR_GSP, rm);
     return true;
 }
 
 static bool gen_leave(struct cv_build *t)
 {
     struct cv_emit *e = &t->e;
-    struct cv_rm rm = cv_probe_base(t, HR_BP, 0, CV_ACC_READ, 8);
+    const struct cv_insn *after = &t->insn[t->k + 1];
+    bool ret = t->k + 1 < t->n && after->info->op == CV_OP_RET && after->opsize == 8;
+    if (ret) {
+        cv_liveness_clear(t, t->pending);
+        t->pending = 0;
+    }
+    struct cv_rm rm = cv_probe_base(t, HR_BP, 0, CV_ACC_READ, ret ? 16 : 8);
+    if (ret) {
+        rm.disp = 8;
+        cv_emit_load(e, HR_T1, rm);
+        rm.disp = 0;
+    }
     cv_emit_lea(e, HR_GSP, cv_rm_mem(HR_BP, 8));
     cv_emit_load(e, HR_BP, rm);
+    if (ret) {
+        t->k++;
+        cv_gen_return_to(t, after);
+    }
     return true;
 }
 

@@ -66,6 +66,22 @@ static enum fetch fetch_insn(struct cv_build *t, unsigned n, cv_gpa gpa)
     }
 }
 
+/* System instructions that have a generator none the less. */
+static bool is_inline(const struct cv_insn *in)
+{
+    switch (in->info->op) {
+    case CV_OP_CLI:
+    case CV_OP_STI:
+    case CV_OP_PUSHF:
+    case CV_OP_POPF:
+    case CV_OP_RDTSC:
+    case CV_OP_SWAPGS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The block is one instruction whose end lies in the next page. */
 static bool fetch_crossing(struct cv_build *t, cv_gpa gpa)
 {
@@ -89,22 +105,6 @@ static bool fetch_crossing(struct cv_build *t, cv_gpa gpa)
     bool ends = (t->insn[0].info->flags & CV_OF_ENDS) != 0 && !is_inline(&t->insn[0]);
     t->end = ends ? CV_END_JUMPED : CV_END_FALL;
     return true;
-}
-
-/* System instructions that have a generator none the less. */
-static bool is_inline(const struct cv_insn *in)
-{
-    switch (in->info->op) {
-    case CV_OP_CLI:
-    case CV_OP_STI:
-    case CV_OP_PUSHF:
-    case CV_OP_POPF:
-    case CV_OP_RDTSC:
-    case CV_OP_SWAPGS:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static void collect(struct cv_build *t, cv_gva rip, cv_gpa gpa)
@@ -192,7 +192,7 @@ static bool emit_block(struct cv_build *t)
     emit_head(t);
     for (t->k = 0; t->k < t->n; t->k++) {
         const struct cv_insn *in = &t->insn[t->k];
-        const struct cv_flagfx *fx = &t->fx[t->k];
+        const struct cv_flagfx *fx = &t->fx[t->k]; /* a generator may take several */
         bool last = t->k + 1 == t->n && t->end == CV_END_JUMPED;
         if ((t->pending & fx->read) != 0 || last) {
             cv_liveness_clear(t, t->pending);

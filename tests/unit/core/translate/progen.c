@@ -379,6 +379,17 @@ static void put_one(struct progen *g, struct out *o, uint64_t at)
         put(o, 0x589c, 2);
         put(o, 0x50, 1);
         put(o, below(g, 2) ? 0x9d : 0x58, 1);
+    } else if (r == 11) { /* runs of pushes and pops, sometimes a return */
+        unsigned m = 1 + below(g, 6), op = below(g, 2) ? 0x50 : 0x58;
+        for (unsigned i = 0; i < m; i++) {
+            if (below(g, 3) == 0) {
+                put(o, 0x41, 1);
+            }
+            put(o, op | below(g, 8), 1);
+        }
+        if (below(g, 4) == 0) {
+            put(o, 0xc3, 1);
+        }
     } else if (r < 14) {
         put_vex(g, o, at);
     } else if (r < 14 + g->vectors) {

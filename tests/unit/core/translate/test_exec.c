@@ -71,7 +71,7 @@ Test(exec, a_breakpoint_inside_a_chained_loop_stops_before_its_instruction)
     cr_assert_null(twin_diff(t, 1));
     machine_run(&t->a, 5000); /* still there */
     cr_assert_eq(cv_cpu_icount(t->a.cpu), here);
-    cv_exec_skip_first(t->a.exec);
+    cv_exec_skip_first(t->a.exec, true);
     machine_run(&t->a, 5000); /* one round of the loop */
     cr_assert(cv_exec_break_hit(t->a.exec));
     cr_assert_eq(cv_cpu_icount(t->a.cpu), here + 4);

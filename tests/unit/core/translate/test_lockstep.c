@@ -83,6 +83,9 @@ static void run_program(const struct axis *axis, uint64_t seed)
     for (unsigned n = 1; icount < 4000 && !t->b.cpu->shutdown && diff == NULL; n++) {
         icount += progen_next(&g) % 8 == 0 ? 1 + progen_next(&g) % 3
                                            : 65 + progen_next(&g) % 400;
+        bool line = progen_next(&g) % 4 == 0;
+        t->a.cpu->intr_line = line;
+        t->b.cpu->intr_line = line;
         twin_run(t, icount);
         diff = twin_diff(t, n % 8 == 0);
     }
