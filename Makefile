@@ -136,6 +136,10 @@ asan:
 	@$(MAKE) --no-print-directory MODE=asan all unit mini-guests
 	@CV_MODE=asan tests/run.sh quick
 
+install: all
+	install -D -m 755 $(B)/chronovisor $(DESTDIR)$(PREFIX)/bin/chronovisor
+	install -D -m 644 docs/chronovisor.1 $(DESTDIR)$(PREFIX)/share/man/man1/chronovisor.1
+
 clean:
 	rm -rf build
 

@@ -16,11 +16,8 @@
 #ifndef CV_CORE_CPU_REGS_H
 #define CV_CORE_CPU_REGS_H
 
+#include "core/base/regnames.h"
 #include "core/base/types.h"
-
-enum { CV_RAX, CV_RCX, CV_RDX, CV_RBX, CV_RSP, CV_RBP, CV_RSI, CV_RDI, CV_R8, CV_R9,
-       CV_R10, CV_R11, CV_R12, CV_R13, CV_R14, CV_R15 };
-enum { CV_ES, CV_CS, CV_SS, CV_DS, CV_FS, CV_GS, CV_SEG_COUNT };
 
 /* RFLAGS */
 #define CV_FL_CF   0x1u

@@ -11,7 +11,7 @@
 #include "core/decode/tables.h"
 
 #include "core/base/mem.h"
-#include "core/cpu/regs.h"
+#include "core/base/regnames.h"
 
 struct reader {
     const uint8_t *p;
