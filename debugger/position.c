@@ -117,7 +117,10 @@ bool cv_position_resolve(const struct cv_pos *pos, const struct cv_trace *trace,
     switch (pos->kind) {
     case CV_POS_ICOUNT:
         *icount = pos->value;
-        return true;
+        return pos->value <= end ||
+               cv_error_set(err, CV_EXIT_NOINPUT,
+                            "position: icount %llu lies after the end of the trace, %llu",
+                            (unsigned long long)pos->value, (unsigned long long)end);
     case CV_POS_PERCENT:
         *icount = (cv_icount)((unsigned __int128)end * pos->value / (100 * MILLION));
         return true;
@@ -129,7 +132,10 @@ bool cv_position_resolve(const struct cv_pos *pos, const struct cv_trace *trace,
             return true;
         }
         return cv_error_set(err, CV_EXIT_NOINPUT,
-                            "position: the trace holds no crash; try \"end\"");
+                            cv_trace_info(trace)->complete
+                                ? "position: the trace holds no crash; try \"end\""
+                                : "position: the recording was cut before it noted whether "
+                                  "anything crashed; try \"end\"");
     case CV_POS_MARK:
         if (find_mark(trace, pos->name, icount)) {
             return true;

@@ -10,10 +10,12 @@
 #include "debugger/session.h"
 #include "core/cpu/regs.h"
 #include "debugger/breakpoint.h"
+#include "debugger/crash.h"
 #include "debugger/position.h"
 
 #include <stdlib.h>
 
+#define NS_PER_S         1000000000ull
 #define RANGE_POLL_STEPS 1024u /* single steps between two looks at the front end */
 
 struct cv_session {
@@ -22,6 +24,8 @@ struct cv_session {
     struct cv_timeline *timeline;
     struct cv_frontend frontend;
     struct cv_breakpoint_set breaks;
+    bool crash_sought, crash_found; /* of a trace that was cut: what a whole run told */
+    cv_icount crash;
 };
 
 static bool ask_frontend(void *arg, uint64_t done, uint64_t total)
@@ -265,22 +269,55 @@ static bool find_vtime(struct cv_session *session, cv_vtime_ns vtime, cv_icount 
     return true;
 }
 
+/* A sealed trace names its crash; one that was cut is run once to find it. */
+static bool find_crash(struct cv_session *session, cv_icount *icount)
+{
+    if (!session->crash_sought) {
+        enum cv_replay_exit out =
+            cv_crash_find(session->timeline, &session->crash_found, &session->crash);
+        session->crash_sought = out == CV_REPLAY_REACHED;
+    }
+    *icount = session->crash;
+    return session->crash_sought;
+}
+
+static bool needs_travel(struct cv_session *session, const struct cv_pos *pos)
+{
+    cv_icount icount;
+    return pos->kind == CV_POS_VTIME ||
+           (pos->kind == CV_POS_CRASH && !cv_trace_info(session->trace)->complete &&
+            !cv_trace_crash(session->trace, &icount));
+}
+
 bool cv_session_parse_pos(struct cv_session *session, const char *text, cv_icount *icount,
                           struct cv_error *err)
 {
+    const struct cv_position *end = &cv_trace_info(session->trace)->end;
     struct cv_pos pos;
     if (!cv_position_parse(text, &pos, err)) {
         return false;
     }
-    if (pos.kind != CV_POS_VTIME) {
+    if (!needs_travel(session, &pos)) {
         return cv_position_resolve(&pos, session->trace, icount, err);
     }
+    if (pos.kind == CV_POS_VTIME && pos.value > end->vtime) {
+        return cv_error_set(err, CV_EXIT_NOINPUT,
+                            "position: %s lies after the end of the trace, %llu.%09llus", text,
+                            (unsigned long long)end->vtime / NS_PER_S,
+                            (unsigned long long)end->vtime % NS_PER_S);
+    }
     cv_icount here = cv_session_icount(session);
-    bool found = find_vtime(session, pos.value, icount);
+    bool done = pos.kind == CV_POS_VTIME ? find_vtime(session, pos.value, icount)
+                                         : find_crash(session, icount);
     bool back = cv_session_seek(session, here) == CV_STOP_STEP;
-    if (!found || !back) {
+    if (!done || !back) {
         return cv_error_set(err, CV_EXIT_NOINPUT, "position: the search for %s was cut short",
                             text);
+    }
+    if (pos.kind == CV_POS_CRASH && !session->crash_found) {
+        return cv_error_set(err, CV_EXIT_NOINPUT,
+                            "position: nothing crashed up to where the recording was cut; try "
+                            "\"end\"");
     }
     return true;
 }

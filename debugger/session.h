@@ -40,8 +40,9 @@ cv_vtime_ns cv_session_vtime(const struct cv_session *session);
 /* After CV_STOP_DIVERGED: where and what; NULL when the replay agrees so far. */
 const struct cv_divergence *cv_session_divergence(struct cv_session *session);
 
-/* Parses POS of DESIGN.md section 10 ("12345", "12.5s", "40%", "end", "crash", "mark:NAME"). A time
- * is found by travelling; the machine is back where it stood afterwards. */
+/* Parses POS of DESIGN.md section 10 ("12345", "12.5s", "40%", "end", "crash", "mark:NAME"). A time,
+ * and the crash of a recording that was cut, are found by travelling; the machine is back where it stood
+ * afterwards. */
 bool cv_session_parse_pos(struct cv_session *session, const char *text, cv_icount *icount,
                           struct cv_error *err);
 

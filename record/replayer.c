@@ -325,6 +325,9 @@ static enum move reach(struct cv_replay *replay, const struct cv_position *want,
                        uint8_t flags)
 {
     struct cv_position pos;
+    if ((flags & CV_END_ARRIVES) != 0) {
+        return MOVE_GOOD;
+    }
     if ((flags & CV_EVENT_RESET) != 0) {
         enum move move = reach_reset(replay, want);
         if (move != MOVE_GOOD) {

@@ -216,6 +216,20 @@ static void set_loss(struct cv_trace *trace, const char *what, uint64_t seq,
               what, (unsigned long long)seq, (unsigned long long)offset);
 }
 
+/* Nothing was written there: the recorder was stopped; no damage. */
+static const char BLANK[] = "";
+
+static bool is_zero(const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Why the chunk at offset is not the next good one; NULL: it is, and stands in h, stored.
  */
 static const char *read_chunk(struct cv_trace *trace, uint64_t offset,
@@ -229,6 +243,9 @@ static const char *read_chunk(struct cv_trace *trace, uint64_t offset,
     }
     if (!cv_file_read_full(&trace->file, h, sizeof(*h), offset, &err_no)) {
         return "cannot be read further";
+    }
+    if (is_zero(h, sizeof(*h))) {
+        return BLANK;
     }
     if (!cv_chunk_header_good(h) || h->seq != chain->seq ||
         h->previous != chain->previous) {
@@ -256,6 +273,9 @@ bool cv_scan_chunks(struct cv_trace *trace, struct cv_error *err)
         struct cv_error why_err = {0};
         const char *why = read_chunk(trace, offset, &chain, &h, stored, raw);
         bool real = why == NULL || cv_chunk_header_good(&h);
+        if (why == BLANK) {
+            break;
+        }
         if (why == NULL && !take_chunk(trace, &h, raw, &why_err)) {
             why = "chunk with impossible content";
         }

@@ -1,6 +1,7 @@
 #include "record/trace.h"
 
 #include "record/chunk.h"
+#include "record/digest.h"
 #include "record/scan.h"
 
 #include <stdlib.h>
@@ -12,13 +13,18 @@ static void find_open_end(struct cv_trace *trace)
     const struct cv_eventlog *log = &trace->log;
     struct cv_trace_info *info = &trace->info;
     if (log->digests_count > 0) {
-        info->end.icount = log->digests[log->digests_count - 1].icount;
+        const struct cv_trace_digest *last = &log->digests[log->digests_count - 1];
+        info->end.icount = last->icount;
         info->end.vtime = log->digest_vtime;
+        /* the last digest of all was taken wherever the machine idled; how it came there
+         * stood in the end chunk */
+        info->end_flags = last->kind == CV_DIGEST_END ? CV_END_ARRIVES : 0;
     }
     if (log->events_count > 0) {
         const struct cv_trace_event *last = &log->events[log->events_count - 1];
         if (last->pos.icount >= info->end.icount) {
             info->end = last->pos;
+            info->end_flags = 0;
         }
     }
 }

@@ -38,6 +38,10 @@ enum cv_mark_kind {
     CV_MARK_USER = 4
 };
 
+/* end_flags of a trace that lost its end chunk behind its last digest: `end` is the arrival
+ * at its icount; the vtime is an upper bound. Never in a file. */
+#define CV_END_ARRIVES 0x80u
+
 struct cv_trace_info {
     uint8_t uuid[16];
     uint32_t version, epoch;
@@ -45,7 +49,7 @@ struct cv_trace_info {
     bool lossy;             /* damaged or cut: good up to `end` only */
     char loss[200];         /* what is lost, when lossy */
     struct cv_position end; /* last position the trace vouches for */
-    uint8_t end_flags;      /* CV_EVENT_*, as of an event at `end` */
+    uint8_t end_flags;      /* CV_EVENT_*, as of an event at `end`, or CV_END_ARRIVES */
     bool write_failed;      /* sealed early because the disk failed or was full */
     enum cv_vm_end end_reason;
     uint32_t guest_exit;

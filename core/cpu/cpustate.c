@@ -149,8 +149,7 @@ void cv_cpu_set_deadline(struct cv_cpu *cpu, uint64_t deadline)
     cpu->left = (int64_t)(deadline - icount);
 }
 
-/* -- the section
- * --------------------------------------------------------------------------- */
+/* -- the section --------------------------------------------------------------------- */
 
 static bool is_canonical(uint64_t v)
 {

@@ -32,9 +32,7 @@ static bool fail(struct cv_cpu *cpu, unsigned vector)
     return false;
 }
 
-/* -- tags
- * --------------------------------------------------------------------------------------
- */
+/* -- tags ---------------------------------------------------------------------------- */
 
 static inline uint8_t *hit(const struct cv_tlbset *set, const uint64_t *tags, cv_gva gva,
                            unsigned size)
@@ -51,8 +49,7 @@ static struct cv_tlbset *set_for(struct cv_cpu *cpu, unsigned acc)
     return (acc & CV_ACC_SYSTEM) != 0 ? cv_tlb_system_set(cpu) : cpu->tlb;
 }
 
-/* -- translation
- * ------------------------------------------------------------------------------- */
+/* -- translation --------------------------------------------------------------------- */
 
 /* SDM 3A "Alignment Check Exception (#AC)" (6.15): the natural alignment of the operand;
  * ten-byte reals align to 8. Larger operands have their own rules in the instruction. */
@@ -123,8 +120,7 @@ static bool translate_span(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsign
            translate_piece(cpu, next, size - room, acc, span);
 }
 
-/* -- transfer
- * ---------------------------------------------------------------------------------- */
+/* -- transfer ------------------------------------------------------------------------ */
 
 static void copy(uint8_t *dst, const uint8_t *src, unsigned n)
 {
@@ -258,8 +254,7 @@ static bool write_slow(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsigned a
     return true;
 }
 
-/* -- public
- * ------------------------------------------------------------------------------------ */
+/* -- public -------------------------------------------------------------------------- */
 
 /* Modes in which a tag hit is not the whole story. */
 #define CHECKED_MODES (CV_MODE_AC | CV_MODE_DR7)

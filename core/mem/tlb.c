@@ -80,8 +80,7 @@ static uint64_t ram_pages(const struct cv_tlb *tlb)
     return tlb->ram->span >> CV_PAGE_SHIFT;
 }
 
-/* -- clearing
- * ---------------------------------------------------------------------------------- */
+/* -- clearing ------------------------------------------------------------------------ */
 
 static void clear_jumps(struct cv_tlbset *set)
 {
@@ -160,8 +159,7 @@ void cv_tlb_drop_jumps(struct cv_tlb *tlb)
     }
 }
 
-/* -- store tags
- * -------------------------------------------------------------------------------- */
+/* -- store tags ---------------------------------------------------------------------- */
 
 void cv_tlb_withdraw_stores(struct cv_tlb *tlb)
 {
@@ -258,8 +256,7 @@ void cv_tlb_grant_store(struct cv_tlb *tlb, struct cv_tlbset *set, cv_gva gva, c
     }
 }
 
-/* -- page tables
- * ------------------------------------------------------------------------------- */
+/* -- page tables --------------------------------------------------------------------- */
 
 /* Was code ever fetched through this set from [gva, gva + pages)? May say yes too often.
  */
@@ -395,8 +392,7 @@ static void watch_table(struct cv_tlb *tlb, const struct cv_walk *walk, unsigned
     t->hi = index > t->hi ? index : t->hi;
 }
 
-/* -- filling
- * ----------------------------------------------------------------------------------- */
+/* -- filling ------------------------------------------------------------------------- */
 
 static void mark_code(struct cv_tlbset *set, cv_gva gva)
 {
@@ -478,9 +474,7 @@ bool cv_tlb_translate(struct cv_cpu *cpu, cv_gva gva, unsigned acc, cv_gpa *gpa_
     return true;
 }
 
-/* -- sets
- * --------------------------------------------------------------------------------------
- */
+/* -- sets ---------------------------------------------------------------------------- */
 
 static uint64_t make_key(const struct cv_cpu *cpu, bool user, bool ac)
 {

@@ -2,9 +2,9 @@
  * block.c - finding, linking and dropping blocks
  *
  * Dead blocks keep their number and host code until the cache is flushed, so every stale
- * reference stays harmless: their entry was overwritten with a jump to their head stub, which
- * leaves to the dispatcher with the block's own address. That covers jump caches; direct links
- * are taken back through the list of exits linked to the block.
+ * reference stays harmless: their entry was overwritten with a jump to their head stub,
+ * which leaves to the dispatcher with the block's own address. That covers jump caches;
+ * direct links are taken back through the list of exits linked to the block.
  */
 #include "core/translate/block.h"
 #include "core/base/mem.h"
@@ -29,7 +29,8 @@ uint32_t cv_block_find(struct cv_exec *x, cv_gva gva, cv_gpa gpa, uint32_t mode)
                 return i;
             }
             cv_gva next = (gva | (CV_PAGE_SIZE - 1)) + 1;
-            if (cv_canonical(next) && cv_tlb_translate(x->cpu, next, CV_ACC_FETCH, &second) &&
+            if (cv_canonical(next) &&
+                cv_tlb_translate(x->cpu, next, CV_ACC_FETCH, &second) &&
                 second == b->gpa2) {
                 return i;
             }
@@ -148,7 +149,8 @@ void cv_block_on_write(void *exec, cv_gpa gpa, uint32_t len)
 {
     struct cv_exec *x = exec;
     uint64_t last = (gpa + len - 1) >> CV_PAGE_SHIFT;
-    for (uint64_t page = gpa >> CV_PAGE_SHIFT; page <= last && page < x->ram_pages; page++) {
+    for (uint64_t page = gpa >> CV_PAGE_SHIFT; page <= last && page < x->ram_pages;
+         page++) {
         bool killed = false;
         for (uint32_t i = x->page_head[page]; i != 0;
              i = x->blocks[i / 2].page_next[i % 2]) {

@@ -1,9 +1,9 @@
 /*
  * block.h - translated blocks: what they are found by, linked with and dropped by
  *
- * A block is n instructions of guest code in one page (or a single one that crosses into the
- * next), keyed by (code GPA, GVA, mode). n == 0 says: the instruction here has no generator,
- * interpret it. Blocks are numbered from 1 in the order of their host code.
+ * A block is n instructions of guest code in one page (or a single one that crosses into
+ * the next), keyed by (code GPA, GVA, mode). n == 0 says: the instruction here has no
+ * generator, interpret it. Blocks are numbered from 1 in the order of their host code.
  * Thread:  engine thread only
  */
 #ifndef CV_CORE_TRANSLATE_BLOCK_H
@@ -42,7 +42,8 @@ struct cv_block {
 /* What a stub tells C when it leaves: emitted right after the stub's call. */
 struct cv_site {
     uint64_t rip; /* of the instruction (or the target, for jumps) */
-    uint32_t ref; /* slow: where to go on after a fill; link: block * 2 + slot; trap: host pc */
+    uint32_t ref; /* slow: where to go on after a fill; link: block * 2 + slot; trap: host
+                     pc */
     uint8_t undo; /* steps charged by the block's head but not retired */
     uint8_t mask; /* packed flags (cv_opinfo order) that are to read as 0 */
     uint8_t acc;  /* enum cv_access, | CV_SITE_* */
@@ -53,7 +54,8 @@ struct cv_site {
 
 /* Finds a block by key; 0: none. gpa2 is asked for only when a crossing block is met. */
 uint32_t cv_block_find(struct cv_exec *x, cv_gva gva, cv_gpa gpa, uint32_t mode);
-/* Takes a new number and puts the block into hash and page lists; the caller has filled it. */
+/* Takes a new number and puts the block into hash and page lists; the caller has filled
+ * it. */
 void cv_block_publish(struct cv_exec *x, uint32_t index);
 /* Makes exit `slot` of `from` jump straight to block `to`. */
 void cv_block_link(struct cv_exec *x, uint32_t from, unsigned slot, uint32_t to);

@@ -4,9 +4,8 @@
  * Rules every generator keeps (the invariants are explained in translate.c):
  *   - all probes come before the first change of guest state
  *   - probes and moves leave EFLAGS alone
- *   - it may return false before it has emitted anything that matters: the build is repeated
- *     with the block ending before this instruction
- * Thread:  engine thread only
+ *   - it may return false before it has emitted anything that matters: the build is
+ * repeated with the block ending before this instruction Thread:  engine thread only
  */
 #ifndef CV_CORE_TRANSLATE_BUILD_H
 #define CV_CORE_TRANSLATE_BUILD_H
@@ -32,28 +31,29 @@ struct cv_flagfx { /* what one instruction does to the arithmetic flags */
     bool cond; /* write may leave them as they were */
 };
 
-struct cv_stub { /* out-of-line code still to be emitted */
+struct cv_stub {    /* out-of-line code still to be emitted */
     uint8_t kind;   /* enum cv_leave_kind */
     uint32_t patch; /* rel32 that leads here; 0: none (trap sites) */
     uint32_t ref;   /* resume offset, slot, or host pc */
     uint8_t k;      /* instructions retired when it is taken */
     uint8_t mask, acc, size;
     uint64_t rip;
-    uint8_t reg;  /* move this register to T1 first; HR_NONE: no; HR_T1: already there */
+    uint8_t reg; /* move this register to T1 first; HR_NONE: no; HR_T1: already there */
     bool constant;
     uint64_t gva; /* constant: load this into T1 first */
 };
 
 enum cv_block_end {
-    CV_END_JUMPED,  /* the last instruction emitted its own exits */
-    CV_END_FALL,    /* goes on at the next instruction */
-    CV_END_INTERP,  /* the next instruction is for the interpreter */
+    CV_END_JUMPED, /* the last instruction emitted its own exits */
+    CV_END_FALL,   /* goes on at the next instruction */
+    CV_END_INTERP, /* the next instruction is for the interpreter */
 };
 
 struct cv_build {
     struct cv_exec *x;
-    struct cv_emit e;
-    uint32_t index; /* number the block will have */
+    struct cv_emit e;    /* the block */
+    struct cv_emit cold; /* out of line */
+    uint32_t index;      /* number the block will have */
     struct cv_block *b;
     cv_gva page_gva;
 
@@ -67,15 +67,15 @@ struct cv_build {
     bool lost; /* the first instruction goes on in a page that cannot be fetched now */
     bool next_crosses; /* END_FALL: the next instruction crosses the page end */
 
-    unsigned k; /* instruction being generated */
+    unsigned k;        /* instruction being generated */
     unsigned shadow_k; /* instruction after an STI */
-    uint8_t pending; /* flags whose host value is not the canonical 0 */
+    uint8_t pending;   /* flags whose host value is not the canonical 0 */
     struct cv_stub stub[CV_SITES_MAX];
     unsigned stubs;
     unsigned exits;
 };
 
-/* -- liveness.c ----------------------------------------------------------------------------- */
+/* -- liveness.c ---------------------------------------------------------------------- */
 
 void cv_liveness_effect(const struct cv_insn *in, struct cv_flagfx *fx);
 /* Can this instruction leave the block before it retires (probe, trap, interpreter)? */
@@ -86,21 +86,23 @@ uint8_t cv_liveness_cc(unsigned cc);
 void cv_liveness_clear(struct cv_build *t, uint8_t mask);
 uint64_t cv_liveness_rflags(uint8_t packed);
 
-/* -- probe.c -------------------------------------------------------------------------------- */
+/* -- probe.c ------------------------------------------------------------------------- */
 
-/* Emits address computation and TLB probe of the ModRM operand. T1, T2 and S0 are clobbered; the
- * returned operand uses T1 and/or T2 and stays valid until they change. S0 is free. */
+/* Emits address computation and TLB probe of the ModRM operand. T1, T2 and S0 are
+ * clobbered; the returned operand uses T1 and/or T2 and stays valid until they change. S0
+ * is free. */
 struct cv_rm cv_probe_operand(struct cv_build *t, const struct cv_insn *in, unsigned acc,
                               unsigned size);
 /* The same for [reg + disp], reg a host register. */
 struct cv_rm cv_probe_base(struct cv_build *t, unsigned reg, int32_t disp, unsigned acc,
                            unsigned size);
-/* Computes the operand's linear address into T1 (LEA when seg is false: no segment base). Uses T2. */
+/* Computes the operand's linear address into T1 (LEA when seg is false: no segment base).
+ * Uses T2. */
 void cv_probe_address(struct cv_build *t, const struct cv_insn *in, bool seg);
 /* Registers a host pc at which a host fault means: interpret this instruction. */
 void cv_probe_trap(struct cv_build *t);
 
-/* -- chain.c -------------------------------------------------------------------------------- */
+/* -- chain.c ------------------------------------------------------------------------- */
 
 struct cv_stub *cv_chain_stub(struct cv_build *t, unsigned kind);
 /* Direct jump to a guest address; the condition code cc, or -1. */
@@ -108,9 +110,11 @@ void cv_chain_direct(struct cv_build *t, cv_gva target, int cc);
 /* Looks T1 up in the jump cache; a miss interprets the current instruction. Afterwards
  * [T2] .. the entry's host pointer is at the returned operand. */
 struct cv_rm cv_chain_lookup(struct cv_build *t);
+/* The stub that leaves before anything was charged; patch is set by the caller. */
+struct cv_stub *cv_chain_head(struct cv_build *t);
 void cv_chain_emit_stubs(struct cv_build *t);
 
-/* -- generators ------------------------------------------------------------------------------ */
+/* -- generators ---------------------------------------------------------------------- */
 
 bool cv_gen_insn(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_modrm(struct cv_build *t, const struct cv_insn *in, unsigned access);
@@ -126,16 +130,16 @@ bool cv_gen_system(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in);
 
 /* What ModRM operands an instruction reads and writes. */
-#define GEN_RM_R  1u
-#define GEN_RM_W  2u
-#define GEN_REG_R 4u
-#define GEN_REG_W 8u
-#define GEN_V_R   16u
-#define GEN_V_W   32u
-#define GEN_TRAPS 64u    /* may fault natively: DIV */
+#define GEN_RM_R    1u
+#define GEN_RM_W    2u
+#define GEN_REG_R   4u
+#define GEN_REG_W   8u
+#define GEN_V_R     16u
+#define GEN_V_W     32u
+#define GEN_TRAPS   64u  /* may fault natively: DIV */
 #define GEN_RM_COPY 128u /* a HOME r/m must be in a register, not in its slot */
 
-/* -- translate.c ----------------------------------------------------------------------------- */
+/* -- translate.c --------------------------------------------------------------------- */
 
 /* Guest register to/from a scratch or pinned host register. */
 static inline unsigned cv_build_read(struct cv_build *t, unsigned guest, unsigned scratch)

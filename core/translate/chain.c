@@ -1,11 +1,11 @@
 /*
  * chain.c - leaving a block: direct links, the jump cache, and the stubs out of line
  *
- * A direct jump inside the guest page is a jmp that C patches once the target exists. It stays
- * right for as long as both blocks live, since whoever runs the first has the page mapped here.
- * Everything else asks the jump cache of the current TLB set, which C fills after it has
- * translated the fetch; whatever changes a mapping clears it. Its entries hold minus the
- * address, so that one lea compares.
+ * A direct jump inside the guest page is a jmp that C patches once the target exists. It
+ * stays right for as long as both blocks live, since whoever runs the first has the page
+ * mapped here. Everything else asks the jump cache of the current TLB set, which C fills
+ * after it has translated the fetch; whatever changes a mapping clears it. Its entries
+ * hold minus the address, so that one lea compares.
  *
  * A stub is `call leave`, followed by struct cv_site: the return address finds it.
  */
@@ -38,6 +38,11 @@ static struct cv_stub *leave_for(struct cv_build *t, unsigned kind, cv_gva rip)
     s->acc = 0;
     s->rip = rip;
     return s;
+}
+
+struct cv_stub *cv_chain_head(struct cv_build *t)
+{
+    return leave_for(t, CV_LEFT_HEAD, t->b->gva);
 }
 
 static uint32_t emit_branch(struct cv_build *t, int cc)
@@ -106,7 +111,7 @@ struct cv_rm cv_chain_lookup(struct cv_build *t)
 
 static void emit_stub(struct cv_build *t, struct cv_stub *s)
 {
-    struct cv_emit *e = &t->e;
+    struct cv_emit *e = &t->cold;
     struct cv_site site = {.rip = s->rip,
                            .ref = s->ref,
                            .undo = (uint8_t)(t->n - s->k),
@@ -135,7 +140,7 @@ static void emit_stub(struct cv_build *t, struct cv_stub *s)
 
 void cv_chain_emit_stubs(struct cv_build *t)
 {
-    struct cv_emit *e = &t->e;
+    struct cv_emit *e = &t->cold;
     for (unsigned i = 0; i < t->stubs; i++) {
         emit_stub(t, &t->stub[i]);
     }

@@ -8,26 +8,17 @@
 #include "core/base/mem.h"
 #include "core/decode/insn.h"
 
-void cv_emit_u8(struct cv_emit *e, uint8_t v)
-{
-    if (e->pos >= e->end) {
-        e->overflow = true;
-        return;
-    }
-    e->rw[e->pos++] = v;
-}
-
 void cv_emit_bytes(struct cv_emit *e, const void *p, uint32_t n)
 {
     const uint8_t *b = p;
-    for (uint32_t i = 0; i < n; i++) {
-        cv_emit_u8(e, b[i]);
+    if (e->end - e->pos < n) {
+        e->overflow = true;
+        return;
     }
-}
-
-void cv_emit_u32(struct cv_emit *e, uint32_t v)
-{
-    cv_emit_bytes(e, &v, 4);
+    for (uint32_t i = 0; i < n; i++) {
+        e->rw[e->pos + i] = b[i];
+    }
+    e->pos += n;
 }
 
 static unsigned scale_bits(unsigned scale)
@@ -51,7 +42,8 @@ static void put_modrm(struct cv_emit *e, unsigned reg, const struct cv_rm *rm)
         return;
     }
     unsigned mod = 2;
-    if (rm->disp == 0 && (rm->base & 7) != 5) { /* rbp and r13 have no form without disp */
+    if (rm->disp == 0 &&
+        (rm->base & 7) != 5) { /* rbp and r13 have no form without disp */
         mod = 0;
     } else if (rm->disp >= -128 && rm->disp <= 127) {
         mod = 1;
@@ -59,7 +51,8 @@ static void put_modrm(struct cv_emit *e, unsigned reg, const struct cv_rm *rm)
     if (rm->index != HR_NONE || (rm->base & 7) == 4) {
         unsigned index = rm->index == HR_NONE ? 4 : rm->index & 7;
         cv_emit_u8(e, (uint8_t)(mod << 6 | r | 4));
-        cv_emit_u8(e, (uint8_t)(scale_bits(rm->scale) << 6 | index << 3 | (rm->base & 7)));
+        cv_emit_u8(e,
+                   (uint8_t)(scale_bits(rm->scale) << 6 | index << 3 | (rm->base & 7)));
     } else {
         cv_emit_u8(e, (uint8_t)(mod << 6 | r | (rm->base & 7)));
     }
@@ -86,8 +79,8 @@ static void put_vex(struct cv_emit *e, const struct cv_enc *enc, unsigned r, uns
     cv_emit_u8(e, enc->opcode);
 }
 
-static void put_legacy(struct cv_emit *e, const struct cv_enc *enc, unsigned r, unsigned x,
-                       unsigned b)
+static void put_legacy(struct cv_emit *e, const struct cv_enc *enc, unsigned r,
+                       unsigned x, unsigned b)
 {
     if (enc->p66) {
         cv_emit_u8(e, 0x66);
@@ -126,7 +119,9 @@ void cv_emit_enc(struct cv_emit *e, const struct cv_enc *enc, const struct cv_rm
         put_legacy(e, enc, r, x, b);
     }
     put_modrm(e, enc->reg, rm);
-    cv_emit_bytes(e, &enc->imm, enc->imm_size);
+    if (enc->imm_size != 0) {
+        cv_emit_bytes(e, &enc->imm, enc->imm_size);
+    }
 }
 
 void cv_emit_op(struct cv_emit *e, bool w, unsigned opcode, unsigned reg, struct cv_rm rm)

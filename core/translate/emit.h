@@ -1,14 +1,15 @@
 /*
  * emit.h - the host encoder: bytes of x86-64 instructions, no guest semantics
  *
- * Every cv_emit_mov/lea/load/store leaves EFLAGS alone. Bytes go through the writable alias of
- * the code cache; addresses are offsets from the cache's start, the same in both aliases.
- * Errors:  running past the end sets `overflow` and drops bytes
- * Thread:  engine thread only
+ * Every cv_emit_mov/lea/load/store leaves EFLAGS alone. Bytes go through the writable
+ * alias of the code cache; addresses are offsets from the cache's start, the same in both
+ * aliases. Errors:  running past the end sets `overflow` and drops bytes Thread:  engine
+ * thread only
  */
 #ifndef CV_CORE_TRANSLATE_EMIT_H
 #define CV_CORE_TRANSLATE_EMIT_H
 
+#include "core/base/mem.h"
 #include "core/translate/hostregs.h"
 
 struct cv_emit {
@@ -18,7 +19,8 @@ struct cv_emit {
     bool overflow;
 };
 
-/* r/m operand: a register, or [base + index*scale + disp]. base HR_NONE: absolute disp32. */
+/* r/m operand: a register, or [base + index*scale + disp]. base HR_NONE: absolute disp32.
+ */
 struct cv_rm {
     bool mem;
     uint8_t reg;
@@ -63,15 +65,32 @@ static inline struct cv_rm cv_rm_frame(int32_t off)
     return cv_rm_mem(HR_SP, off);
 }
 
-void cv_emit_u8(struct cv_emit *e, uint8_t v);
-void cv_emit_u32(struct cv_emit *e, uint32_t v);
+static inline void cv_emit_u8(struct cv_emit *e, uint8_t v)
+{
+    if (CV_UNLIKELY(e->pos >= e->end)) {
+        e->overflow = true;
+        return;
+    }
+    e->rw[e->pos++] = v;
+}
+static inline void cv_emit_u32(struct cv_emit *e, uint32_t v)
+{
+    if (CV_UNLIKELY(e->end - e->pos < 4)) {
+        e->overflow = true;
+        return;
+    }
+    cv_st32(e->rw + e->pos, v);
+    e->pos += 4;
+}
 void cv_emit_bytes(struct cv_emit *e, const void *p, uint32_t n);
 
 void cv_emit_enc(struct cv_emit *e, const struct cv_enc *enc, const struct cv_rm *rm);
 
 /* opcode of map 1 with a 64- or 32-bit operand */
-void cv_emit_op(struct cv_emit *e, bool w, unsigned opcode, unsigned reg, struct cv_rm rm);
-void cv_emit_mov(struct cv_emit *e, unsigned dst, unsigned src);   /* 64 bits; none if same */
+void cv_emit_op(struct cv_emit *e, bool w, unsigned opcode, unsigned reg,
+                struct cv_rm rm);
+void cv_emit_mov(struct cv_emit *e, unsigned dst,
+                 unsigned src); /* 64 bits; none if same */
 void cv_emit_mov32(struct cv_emit *e, unsigned dst, unsigned src); /* zero-extends */
 void cv_emit_load(struct cv_emit *e, unsigned dst, struct cv_rm mem);
 void cv_emit_store(struct cv_emit *e, struct cv_rm mem, unsigned src);
@@ -84,8 +103,8 @@ void cv_emit_pext(struct cv_emit *e, unsigned dst, unsigned src, struct cv_rm ma
 void cv_emit_pdep(struct cv_emit *e, unsigned dst, unsigned src, struct cv_rm mask);
 void cv_emit_rorx(struct cv_emit *e, unsigned dst, unsigned src, unsigned count);
 
-/* Branches. Forward ones return the position of their displacement, for cv_emit_here8 (short)
- * or cv_emit_link32. */
+/* Branches. Forward ones return the position of their displacement, for cv_emit_here8
+ * (short) or cv_emit_link32. */
 uint32_t cv_emit_jrcxz(struct cv_emit *e);
 void cv_emit_here8(struct cv_emit *e, uint32_t at);
 uint32_t cv_emit_jmp32(struct cv_emit *e);              /* target still unknown */

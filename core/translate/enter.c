@@ -1,10 +1,11 @@
 /*
  * enter.c - the way into translated code and out of it
  *
- * cv_enter_emit() writes both at the start of the code cache: enter(cpu, host, exec) saves the
- * host's registers, lays out struct cv_frame, loads the guest's registers and flags and jumps;
- * a stub's `call leave_<kind>` brings everything back to struct cv_cpu and returns from enter.
- * A host fault in a block is sent to leave_<trap> by the signal handler.
+ * cv_enter_emit() writes both at the start of the code cache: enter(cpu, host, exec)
+ * saves the host's registers, lays out struct cv_frame, loads the guest's registers and
+ * flags and jumps; a stub's `call leave_<kind>` brings everything back to struct cv_cpu
+ * and returns from enter. A host fault in a block is sent to leave_<trap> by the signal
+ * handler.
  */
 #include "core/translate/build.h"
 #include "core/base/check.h"
@@ -12,7 +13,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
-#define CPU(field) ((int32_t)offsetof(struct cv_cpu, field))
+#define CPU(field)  ((int32_t)offsetof(struct cv_cpu, field))
 #define EXEC(field) ((int32_t)offsetof(struct cv_exec, field))
 
 static const uint8_t saved[] = {HR_BX, HR_BP, HR_12, HR_13, HR_14, HR_15};
@@ -53,7 +54,8 @@ static void emit_enter(struct cv_exec *x)
     frame_const(e, FR(mask31), 31);
     frame_const(e, FR(mask63), 63);
     frame_const(e, FR(mask_arith), CV_FL_ARITH);
-    frame_const(e, FR(mask_popf), CV_FL_TF | CV_FL_DF | CV_FL_NT | CV_FL_AC | CV_FL_ID | CV_FL_IOPL);
+    frame_const(e, FR(mask_popf),
+                CV_FL_TF | CV_FL_DF | CV_FL_NT | CV_FL_AC | CV_FL_ID | CV_FL_IOPL);
     frame_const(e, FR(mask_if), CV_FL_IF);
     frame_const(e, FR(mask_df), CV_FL_DF);
     cv_emit_load(e, HR_AX, cv_rm_mem(HR_DI, CPU(rflags)));
@@ -82,13 +84,12 @@ static void emit_enter(struct cv_exec *x)
     cv_emit_load(e, HR_LEFT, cv_rm_mem(HR_DI, CPU(left)));
     cv_emit_lea(e, HR_LEFT, cv_rm_mem(HR_LEFT, CV_LEFT_BIAS));
     /* flags: ah = rflags[7:0], al = OF; add al, 0x7f; sahf */
-    static const uint8_t set_flags[] = {
-        0x89, 0xc1,             /* mov ecx, eax */
-        0xc1, 0xe9, 0x0b,       /* shr ecx, 11 */
-        0x83, 0xe1, 0x01,       /* and ecx, 1 */
-        0x88, 0xc4,             /* mov ah, al */
-        0x88, 0xc8,             /* mov al, cl */
-        0x04, 0x7f, 0x9e};      /* add al, 0x7f; sahf */
+    static const uint8_t set_flags[] = {0x89, 0xc1,        /* mov ecx, eax */
+                                        0xc1, 0xe9, 0x0b,  /* shr ecx, 11 */
+                                        0x83, 0xe1, 0x01,  /* and ecx, 1 */
+                                        0x88, 0xc4,        /* mov ah, al */
+                                        0x88, 0xc8,        /* mov al, cl */
+                                        0x04, 0x7f, 0x9e}; /* add al, 0x7f; sahf */
     cv_emit_load(e, HR_AX, cv_rm_mem(HR_DI, CPU(rflags)));
     cv_emit_bytes(e, set_flags, sizeof(set_flags));
     for (unsigned g = 0; g < 16; g++) {
@@ -101,8 +102,8 @@ static void emit_enter(struct cv_exec *x)
     cv_emit_jmp_rm(e, cv_rm_frame(FR(tmp1)));
 }
 
-/* The stub's return address is on the stack above the frame: everything is 8 bytes off until it
- * is popped. */
+/* The stub's return address is on the stack above the frame: everything is 8 bytes off
+ * until it is popped. */
 static void emit_leave(struct cv_exec *x)
 {
     struct cv_emit *e = &x->code;
@@ -119,7 +120,8 @@ static void emit_leave(struct cv_exec *x)
     for (unsigned k = 0; k < CV_LEFT_KINDS; k++) {
         cv_emit_link32(e, to_common[k], e->pos);
     }
-    cv_emit_op(e, false, 0x8f, 0, cv_rm_mem(HR_SP, FR(data))); /* pop: address after rsp moved */
+    cv_emit_op(e, false, 0x8f, 0,
+               cv_rm_mem(HR_SP, FR(data))); /* pop: address after rsp moved */
     cv_emit_store(e, cv_rm_frame(FR(save_rax)), HR_AX);
     static const uint8_t get_flags[] = {0x9f, 0x0f, 0x90, 0xc0, /* lahf; seto al */
                                         0x0f, 0xb7, 0xc0};      /* movzx eax, ax */
@@ -169,8 +171,8 @@ void cv_enter_emit(struct cv_exec *x)
     CV_ASSERT(!x->code.overflow);
 }
 
-/* The last site at or before the faulting pc is the instruction's: its accesses and trapping
- * operations come after its own sites and before the next one's. */
+/* The last site at or before the faulting pc is the instruction's: its accesses and
+ * trapping operations come after its own sites and before the next one's. */
 bool cv_enter_fault(void *exec, int signo, void *ucontext)
 {
     struct cv_exec *x = exec;

@@ -1,9 +1,9 @@
 /*
  * exec.c - the dispatcher: which block or interpreter step comes next
  *
- * Each turn stands at an instruction boundary with all state in struct cv_cpu. The interpreter
- * takes the turn when the mode is not translated, when fewer than CV_SLACK steps remain, and for
- * each instruction a block hands over.
+ * Each turn stands at an instruction boundary with all state in struct cv_cpu. The
+ * interpreter takes the turn when the mode is not translated, when fewer than CV_SLACK
+ * steps remain, and for each instruction a block hands over.
  */
 #include "core/translate/exec.h"
 #include "core/base/check.h"
@@ -14,12 +14,13 @@
 #include "core/system/interrupt.h"
 #include "core/translate/build.h"
 
-#define CACHE_DEFAULT   (64u << 20)
-#define CACHE_MIN       (1u << 20)
-#define CACHE_MAX       (256u << 20)
-#define BYTES_PER_BLOCK 128u /* fewer than an average block takes: the code fills up first */
+#define CACHE_DEFAULT (64u << 20)
+#define CACHE_MIN     (1u << 20)
+#define CACHE_MAX     (256u << 20)
+#define BYTES_PER_BLOCK                                                                  \
+    128u /* fewer than an average block takes: the code fills up first */
 
-/* -- modes ----------------------------------------------------------------------------------- */
+/* -- modes --------------------------------------------------------------------------- */
 
 /* Is code at this boundary for blocks? */
 static bool translates(const struct cv_exec *x, const struct cv_cpu *cpu)
@@ -32,13 +33,13 @@ static bool translates(const struct cv_exec *x, const struct cv_cpu *cpu)
            cpu->db_pending == 0 && (cpu->rflags & (CV_FL_TF | CV_FL_RF)) == 0;
 }
 
-/* -- the way in ------------------------------------------------------------------------------ */
+/* -- the way in ---------------------------------------------------------------------- */
 
 static void prepare_set(struct cv_tlbset *set)
 {
     if (set->jumps_used == 0) {
-        /* Entries hold minus the address; an empty one may say 1, which is address -1: its
-         * slot, and only that, gets a value that belongs to another one. */
+        /* Entries hold minus the address; an empty one may say 1, which is address -1:
+         * its slot, and only that, gets a value that belongs to another one. */
         set->jump[CV_TLB_JUMPS - 1].rip = 0;
         set->jump[CV_TLB_JUMPS - 1].host = NULL;
         set->jumps_used = 1;
@@ -61,7 +62,7 @@ static void enter(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off)
     CV_ASSERT(cpu->left >= 0); /* X3 */
 }
 
-/* -- TLB misses ------------------------------------------------------------------------------ */
+/* -- TLB misses ---------------------------------------------------------------------- */
 
 static bool has_tag(const struct cv_tlbset *set, cv_gva gva, unsigned acc, unsigned size)
 {
@@ -70,9 +71,11 @@ static bool has_tag(const struct cv_tlbset *set, cv_gva gva, unsigned acc, unsig
     return (gva + tag + size - 1) >> CV_PAGE_SHIFT == 0;
 }
 
-/* A plain RAM page that only has no tag yet: gives it one. The A and D bits this sets are those
- * the access will set; so nothing is done for one that may fault for another reason first. */
-static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva, const struct cv_site *site)
+/* A plain RAM page that only has no tag yet: gives it one. The A and D bits this sets are
+ * those the access will set; so nothing is done for one that may fault for another reason
+ * first. */
+static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva,
+                 const struct cv_site *site)
 {
     unsigned acc = site->acc & 3u;
     cv_gpa gpa;
@@ -94,7 +97,7 @@ static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva, const struct
     return false;
 }
 
-/* -- blocks ---------------------------------------------------------------------------------- */
+/* -- blocks -------------------------------------------------------------------------- */
 
 static uint32_t find_block(struct cv_exec *x, struct cv_cpu *cpu)
 {
@@ -128,7 +131,7 @@ static void *cached_jump(const struct cv_cpu *cpu)
     return cpu->tlb->jumps_used != 0 && j->rip == 0 - cpu->rip ? j->host : NULL;
 }
 
-/* -- the loop -------------------------------------------------------------------------------- */
+/* -- the loop ------------------------------------------------------------------------ */
 
 static void interpret(struct cv_exec *x, struct cv_cpu *cpu)
 {
@@ -137,9 +140,10 @@ static void interpret(struct cv_exec *x, struct cv_cpu *cpu)
 }
 
 /* Enters at off and serves TLB misses until the block chain is left for another reason.
- * from: the exit that led out, block * 2 + slot, when it can be linked. True: interpret the
- * instruction at cpu->rip. */
-static bool run_blocks(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off, uint32_t *from)
+ * from: the exit that led out, block * 2 + slot, when it can be linked. True: interpret
+ * the instruction at cpu->rip. */
+static bool run_blocks(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off,
+                       uint32_t *from)
 {
     for (;;) {
         enter(x, cpu, off);
@@ -189,15 +193,17 @@ static void check_jump_mode(struct cv_exec *x, struct cv_cpu *cpu)
         cv_tlb_drop_jumps(cpu->tlbs);
         x->jump_mode = mode;
     }
-    if (x->index_mask != cpu->tlb->index_mask) { /* another TLB: constants in blocks are wrong */
+    if (x->index_mask !=
+        cpu->tlb->index_mask) { /* another TLB: constants in blocks are wrong */
         cv_exec_flush(x);
         x->index_mask = cpu->tlb->index_mask;
     }
 }
 
-/* Where to enter for cpu->rip; 0: interpret. from: exit that led here, to be linked. stale: the
- * jump cache named a dead block. */
-static uint32_t find_entry(struct cv_exec *x, struct cv_cpu *cpu, uint32_t from, bool stale)
+/* Where to enter for cpu->rip; 0: interpret. from: exit that led here, to be linked.
+ * stale: the jump cache named a dead block. */
+static uint32_t find_entry(struct cv_exec *x, struct cv_cpu *cpu, uint32_t from,
+                           bool stale)
 {
     const void *host = from != 0 || stale ? NULL : cached_jump(cpu);
     if (host != NULL) {
@@ -216,6 +222,10 @@ static uint32_t find_entry(struct cv_exec *x, struct cv_cpu *cpu, uint32_t from,
     return b->host;
 }
 
+/* Each turn of the loop looks at the mode afresh and serves the boundary, so these two are no
+ * reason to go back to the machine loop: a system call would do so twice. */
+#define LEAVE_SERVED_HERE (CV_LEAVE_MODE | CV_LEAVE_LINES)
+
 void cv_exec_run(struct cv_exec *x, struct cv_cpu *cpu)
 {
     uint32_t from = 0;
@@ -223,8 +233,13 @@ void cv_exec_run(struct cv_exec *x, struct cv_cpu *cpu)
     x->skip_first = false;
     x->bp_hit = false;
     attach(x, cpu);
-    while (cpu->left > 0 && cpu->leave == 0) {
+    while (cpu->left > 0) {
+        cpu->leave &= ~LEAVE_SERVED_HERE;
+        if (cpu->leave != 0) {
+            return;
+        }
         if (CV_UNLIKELY(cv_boundary_pending(cpu)) && cv_boundary_deliver(cpu)) {
+            skip = false; /* a handler's first instruction is a new place */
             continue;
         }
         if (cpu->halted || cpu->shutdown) {
@@ -259,7 +274,7 @@ void cv_exec_run(struct cv_exec *x, struct cv_cpu *cpu)
     }
 }
 
-/* -- breakpoints ------------------------------------------------------------------------------ */
+/* -- breakpoints --------------------------------------------------------------------- */
 
 /* Kills the blocks that contain addresses of a that are not in b. */
 static void drop_difference(struct cv_exec *x, const cv_gva *a, size_t n, const cv_gva *b,
@@ -309,12 +324,13 @@ void cv_exec_skip_first(struct cv_exec *x, bool on)
     x->skip_first = on;
 }
 
-/* -- life ------------------------------------------------------------------------------------ */
+/* -- life ---------------------------------------------------------------------------- */
 
 void cv_exec_flush(struct cv_exec *x)
 {
     cv_block_drop_all(x);
     x->code.pos = x->code_start;
+    x->cold.pos = x->cold_start;
     if (x->cpu != NULL && x->cpu->tlbs != NULL) {
         cv_tlb_drop_jumps(x->cpu->tlbs);
     }
@@ -391,7 +407,10 @@ struct cv_exec *cv_exec_new(struct cv_cpu *cpu, struct cv_interp *interp,
         cv_exec_free(x);
         return NULL;
     }
-    x->code = (struct cv_emit){.rw = rw, .end = x->config.cache_bytes};
+    uint32_t split = (x->config.cache_bytes / 2) & ~4095u;
+    x->code = (struct cv_emit){.rw = rw, .end = split};
+    x->cold = (struct cv_emit){.rw = rw, .pos = split, .end = x->config.cache_bytes};
+    x->cold_start = split;
     x->rx = rx;
     cv_enter_emit(x);
     x->code_start = x->code.pos;

@@ -1,12 +1,12 @@
 /*
  * exec.h - running the guest through translated code
  *
- * cv_exec_run() runs from cpu's boundary until exactly cpu->deadline (left == 0), or until
- * cpu->leave is not zero, or a breakpoint address is reached. It never overshoots: translated
- * blocks run only while more steps remain than the emitter's slack, the tail is interpreted.
- * Code the translator does not take (16/32-bit modes, paging off, TF, shadows, DR7 breakpoints,
- * and every instruction it has no generator for) goes to cv_interp_step(), whose step law is
- * the definition.
+ * cv_exec_run() runs from cpu's boundary until exactly cpu->deadline (left == 0), or
+ * until cpu->leave is not zero, or a breakpoint address is reached. It never overshoots:
+ * translated blocks run only while more steps remain than the emitter's slack, the tail
+ * is interpreted. Code the translator does not take (16/32-bit modes, paging off, TF,
+ * shadows, DR7 breakpoints, and every instruction it has no generator for) goes to
+ * cv_interp_step(), whose step law is the definition.
  *
  * Guest FPU state is live in the host during the call (cv_fpu_enter before).
  * Thread:  engine thread only; general registers only
@@ -25,6 +25,7 @@ struct cv_exec_config {
     bool no_chain;         /* every block returns to the dispatcher */
     bool flush_each_block; /* drop all TLB sets after every block */
     bool interp_only;
+    uint32_t native_off; /* 1 << enum cv_selftest_class: interpreted, since the host disagrees */
 };
 
 struct cv_exec_stats {
@@ -39,12 +40,14 @@ void cv_exec_run(struct cv_exec *exec, struct cv_cpu *cpu);
 /* Drops all translated code (state load, machine reset). */
 void cv_exec_flush(struct cv_exec *exec);
 /* Guest linear addresses (with CPL and address space ignored) at which cv_exec_run stops
- * *before* executing, setting *hit. Not re-reported at the address the run starts from when
- * skip_first. The list is sorted and borrowed until the next call; blocks that contain a changed
- * address are dropped, others stay. */
+ * *before* executing, setting *hit. Not re-reported at the address the run starts from
+ * when skip_first. The list is sorted and borrowed until the next call; blocks that
+ * contain a changed address are dropped, others stay. */
 void cv_exec_breakpoints(struct cv_exec *exec, const cv_gva *list, size_t count);
-bool cv_exec_break_hit(const struct cv_exec *exec); /* the last run stopped at a breakpoint */
-void cv_exec_skip_first(struct cv_exec *exec, bool on);      /* the next run does not stop at its first rip */
+bool cv_exec_break_hit(
+    const struct cv_exec *exec); /* the last run stopped at a breakpoint */
+void cv_exec_skip_first(struct cv_exec *exec,
+                        bool on); /* the next run does not stop at its first rip */
 const struct cv_exec_stats *cv_exec_stats(const struct cv_exec *exec);
 
 #endif

@@ -28,16 +28,19 @@ struct cv_exec {
     uint64_t kind;
     const struct cv_site *site; /* in the RX alias */
     uint64_t t1, t2, tmp0; /* given back on the way in: a slow path resumes with them */
-    uint64_t flags; /* ah = low flags, al = OF */
+    uint64_t flags;        /* ah = low flags, al = OF */
 
     struct cv_cpu *cpu;
     struct cv_interp *interp;
     struct cv_ram *ram;
     struct cv_exec_config config;
 
-    struct cv_emit code; /* pos = bump pointer */
+    struct cv_emit
+        code; /* pos = bump pointer; blocks grow in the lower part of the cache, */
+    struct cv_emit cold; /* their stubs and sites in the upper */
     uint8_t *rx;
     uint32_t code_start; /* after the trampolines */
+    uint32_t cold_start;
     void (*enter)(struct cv_cpu *cpu, const void *host, struct cv_exec *x);
     uint32_t leave_at[CV_LEFT_KINDS]; /* offsets */
 
@@ -63,7 +66,7 @@ struct cv_exec {
 
 /* Mode bits that decide what is emitted. */
 #define CV_EXEC_KEY                                                                      \
-    (CV_MODE_CPL_MASK | CV_MODE_TS | CV_MODE_EM | CV_MODE_MP | CV_MODE_OSFXSR |            \
+    (CV_MODE_CPL_MASK | CV_MODE_TS | CV_MODE_EM | CV_MODE_MP | CV_MODE_OSFXSR |          \
      CV_MODE_AVX | CV_MODE_OSXSAVE | CV_MODE_TSD)
 
 static inline bool cv_exec_is_break(const struct cv_exec *x, cv_gva gva)

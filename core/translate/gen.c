@@ -2,9 +2,14 @@
  * gen.c - which generator takes an instruction
  */
 #include "core/translate/build.h"
+#include "core/translate/selftest.h"
 
 bool cv_gen_insn(struct cv_build *t, const struct cv_insn *in)
 {
+    uint32_t off = t->x->config.native_off;
+    if (CV_UNLIKELY(off != 0) && (off >> cv_selftest_class(in) & 1) != 0) {
+        return false; /* the host computes something else: selftest.h */
+    }
     switch (in->info->op) {
     case CV_OP_ADD ... CV_OP_CMP:
     case CV_OP_TEST:

@@ -3,8 +3,8 @@
  */
 #include "core/translate/build.h"
 
-/* BT* r/m, reg in memory: the bit number reaches beyond the operand. The addressed unit goes to
- * a register, where the host's register form takes the number modulo the size. */
+/* BT* r/m, reg in memory: the bit number reaches beyond the operand. The addressed unit
+ * goes to a register, where the host's register form takes the number modulo the size. */
 static bool gen_bit_string(struct cv_build *t, const struct cv_insn *in)
 {
     struct cv_emit *e = &t->e;
@@ -70,7 +70,8 @@ static bool gen_scan(struct cv_build *t, const struct cv_insn *in)
     cv_emit_enc(e, &enc, &rm);
     unsigned dst = cv_build_read(t, in->reg, HR_T1);
     struct cv_rm result = cv_rm_reg(HR_S0);
-    struct cv_enc cmovnz = {.w = 1, .map = CV_MAP_0F, .opcode = 0x45, .reg = (uint8_t)dst};
+    struct cv_enc cmovnz = {
+        .w = 1, .map = CV_MAP_0F, .opcode = 0x45, .reg = (uint8_t)dst};
     cv_emit_enc(e, &cmovnz, &result);
     cv_build_write(t, in->reg, dst);
     return true;

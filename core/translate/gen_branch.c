@@ -2,8 +2,8 @@
  * gen_branch.c - near jumps, calls and returns
  *
  * An indirect target that is not in the jump cache sends the whole instruction to the
- * interpreter, which also refuses targets that are not canonical; so the lookup comes before
- * anything of the guest changes.
+ * interpreter, which also refuses targets that are not canonical; so the lookup comes
+ * before anything of the guest changes.
  */
 #include "core/translate/build.h"
 

@@ -1,21 +1,22 @@
 /*
- * gen_modrm.c - re-encoding an instruction with its guest operands where the host keeps them
+ * gen_modrm.c - re-encoding an instruction with its guest operands where the host keeps
+ * them
  *
  * The general pattern behind most generators. Operands:
  *   memory          probed, [A + T2]
  *   pinned          the host register
- *   HOME            read-only r/m: the frame slot as memory operand; else through a scratch
- *                   register (r/m T2, reg T1; with a memory operand reg S0, since T1 and T2
- *                   hold the address), 64 bits loaded and stored so that partial and
- *                   zero-extending writes come out right and no store is read back in parts
- *   AH CH DH BH     as they are if nothing needs a REX prefix, else one of them through cl
+ *   HOME            read-only r/m: the frame slot as memory operand; else through a
+ * scratch register (r/m T2, reg T1; with a memory operand reg S0, since T1 and T2 hold
+ * the address), 64 bits loaded and stored so that partial and zero-extending writes come
+ * out right and no store is read back in parts AH CH DH BH     as they are if nothing
+ * needs a REX prefix, else one of them through cl
  */
 #include "core/translate/build.h"
 
 struct operand {
     uint8_t guest, host;
-    bool back;  /* host is a scratch copy to be stored to the HOME slot */
-    bool high;  /* host is cl, a copy of AH..BH of `guest` */
+    bool back; /* host is a scratch copy to be stored to the HOME slot */
+    bool high; /* host is cl, a copy of AH..BH of `guest` */
 };
 
 static bool is_rm_byte(const struct cv_insn *in)
@@ -55,7 +56,8 @@ static bool names_high(const struct cv_insn *in, bool byte, unsigned reg)
 
 static void fill_enc(const struct cv_insn *in, struct cv_enc *enc)
 {
-    *enc = (struct cv_enc){.map = in->map, .opcode = in->opcode, .imm_size = in->imm_size};
+    *enc =
+        (struct cv_enc){.map = in->map, .opcode = in->opcode, .imm_size = in->imm_size};
     for (unsigned i = 0; i < in->imm_size && i < 8; i++) {
         enc->imm |= (uint64_t)in->bytes[in->imm_off + i] << (8 * i);
     }
@@ -231,7 +233,8 @@ static bool gen_register(struct cv_build *t, const struct cv_insn *in, unsigned 
             return false;
         }
     }
-    if (access & (GEN_RM_W | GEN_RM_COPY) || rm_high || cv_hostregs_pin(in->rm) != HR_NONE) {
+    if (access & (GEN_RM_W | GEN_RM_COPY) || rm_high ||
+        cv_hostregs_pin(in->rm) != HR_NONE) {
         unsigned bytes = rm_byte ? 1 : in->opsize;
         rm_op = take(t, in->rm, rm_high, access & GEN_RM_R, access & GEN_RM_W, HR_T2,
                      bytes >= 4);

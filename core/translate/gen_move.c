@@ -1,5 +1,6 @@
 /*
- * gen_move.c - moves that are not plain ModRM: LEA, immediates, exchanges with rAX, flags to AH
+ * gen_move.c - moves that are not plain ModRM: LEA, immediates, exchanges with rAX, flags
+ * to AH
  */
 #include "core/translate/build.h"
 
@@ -109,7 +110,8 @@ static bool gen_bswap(struct cv_build *t, const struct cv_insn *in)
     return true;
 }
 
-/* Instructions on rAX, rDX and the flags only: as encoded, without what prefixes mean nothing. */
+/* Instructions on rAX, rDX and the flags only: as encoded, without what prefixes mean
+ * nothing. */
 static bool gen_implicit(struct cv_build *t, const struct cv_insn *in)
 {
     bool sized = in->info->op == CV_OP_CBW || in->info->op == CV_OP_CWD;

@@ -1,9 +1,10 @@
 /*
  * gen_shift.c - shifts and rotates
  *
- * By CL the count decides at run time which flags are undefined and whether any change. Where
- * nobody can see those flags the host instruction does; else its result is corrected: nothing
- * for a masked count of 0, OF = 0 unless it is 1, AF = 0 after shifts (core/cpu/flags.h).
+ * By CL the count decides at run time which flags are undefined and whether any change.
+ * Where nobody can see those flags the host instruction does; else its result is
+ * corrected: nothing for a masked count of 0, OF = 0 unless it is 1, AF = 0 after shifts
+ * (core/cpu/flags.h).
  */
 #include "core/translate/build.h"
 
@@ -16,8 +17,9 @@ static bool is_rotate(const struct cv_insn *in)
 static bool gen_immediate(struct cv_build *t, const struct cv_insn *in)
 {
     unsigned size_bits = in->opsize * 8u;
-    unsigned count =
-        in->info->form == CV_FORM_E1 ? 1 : (unsigned)in->imm & (in->opsize == 8 ? 63 : 31);
+    unsigned count = in->info->form == CV_FORM_E1
+                         ? 1
+                         : (unsigned)in->imm & (in->opsize == 8 ? 63 : 31);
     if (count == 0 || (count >= size_bits && !is_rotate(in))) {
         return false; /* rare, and hosts differ in CF */
     }

@@ -3,8 +3,9 @@
  */
 #include "core/translate/build.h"
 
-/* Consecutive PUSHes of registers share one probe of all they write: a page and its rights are
- * the same for each, and the refusal of one that crosses a page leaves it to the first. */
+/* Consecutive PUSHes of registers share one probe of all they write: a page and its
+ * rights are the same for each, and the refusal of one that crosses a page leaves it to
+ * the first. */
 #define GROUP_MAX 7u
 
 static bool is_plain(const struct cv_insn *in, unsigned op)

@@ -1,9 +1,10 @@
 /*
  * gen_system.c - the cheap system instructions a kernel runs all the time
  *
- * In translated code RFLAGS is in three places: arithmetic flags in EFLAGS, IF in the frame, the
- * rest (`sysflags`) in the frame as well. What an instruction would have to do beyond setting
- * them (interrupts that become possible, TF, AC, a privilege check) sends it to the interpreter.
+ * In translated code RFLAGS is in three places: arithmetic flags in EFLAGS, IF in the
+ * frame, the rest (`sysflags`) in the frame as well. What an instruction would have to do
+ * beyond setting them (interrupts that become possible, TF, AC, a privilege check) sends
+ * it to the interpreter.
  */
 #include "core/translate/build.h"
 
@@ -32,8 +33,8 @@ static void store_if(struct cv_build *t, uint32_t value)
     cv_emit_u32(&t->e, value);
 }
 
-/* Only IF 0 -> 1 with nothing waiting, and not as the last of its block: whoever leaves before
- * the next instruction has retired must know of the shadow. */
+/* Only IF 0 -> 1 with nothing waiting, and not as the last of its block: whoever leaves
+ * before the next instruction has retired must know of the shadow. */
 static bool gen_sti(struct cv_build *t)
 {
     if (t->k + 1 == t->n) {
@@ -71,13 +72,12 @@ static bool gen_pushf(struct cv_build *t)
 static bool gen_popf(struct cv_build *t)
 {
     struct cv_emit *e = &t->e;
-    static const uint8_t set_flags[] = {
-        0x89, 0xc1,             /* mov ecx, eax */
-        0xc1, 0xe9, 0x0b,       /* shr ecx, 11 */
-        0x83, 0xe1, 0x01,       /* and ecx, 1 */
-        0x88, 0xc4,             /* mov ah, al */
-        0x88, 0xc8,             /* mov al, cl */
-        0x04, 0x7f, 0x9e};      /* add al, 0x7f; sahf */
+    static const uint8_t set_flags[] = {0x89, 0xc1,        /* mov ecx, eax */
+                                        0xc1, 0xe9, 0x0b,  /* shr ecx, 11 */
+                                        0x83, 0xe1, 0x01,  /* and ecx, 1 */
+                                        0x88, 0xc4,        /* mov ah, al */
+                                        0x88, 0xc8,        /* mov al, cl */
+                                        0x04, 0x7f, 0x9e}; /* add al, 0x7f; sahf */
     cv_emit_load(e, HR_T1, cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, 8));
     cv_emit_load(e, HR_T2, cv_rm_frame(FR(sysflags)));
     cv_emit_pext(e, HR_T2, HR_T2, cv_rm_frame(FR(mask_popf)));
@@ -101,8 +101,8 @@ static bool gen_popf(struct cv_build *t)
     return true;
 }
 
-/* TSC = deadline - left + skew + offset; left as this instruction sees it: the head has charged
- * n, k have retired. */
+/* TSC = deadline - left + skew + offset; left as this instruction sees it: the head has
+ * charged n, k have retired. */
 static bool gen_rdtsc(struct cv_build *t)
 {
     struct cv_emit *e = &t->e;

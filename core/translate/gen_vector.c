@@ -1,9 +1,10 @@
 /*
- * gen_vector.c - MMX, SSE, AVX and x87 as encoded, with memory and general registers replaced
+ * gen_vector.c - MMX, SSE, AVX and x87 as encoded, with memory and general registers
+ * replaced
  *
  * The registers are the host's. What hosts disagree on is marked CV_OF_EMULATE and has no
- * generator. Unmasked exceptions and misaligned operands fault on the host; the site found by
- * the faulting pc sends the instruction to the interpreter.
+ * generator. Unmasked exceptions and misaligned operands fault on the host; the site
+ * found by the faulting pc sends the instruction to the interpreter.
  */
 #include "core/translate/build.h"
 
@@ -37,10 +38,8 @@ static bool never_traps(const struct cv_insn *in)
 
 static void fill_enc(const struct cv_insn *in, struct cv_enc *enc)
 {
-    *enc = (struct cv_enc){.map = in->map,
-                           .opcode = in->opcode,
-                           .reg = in->reg,
-                           .imm_size = in->imm_size};
+    *enc = (struct cv_enc){
+        .map = in->map, .opcode = in->opcode, .reg = in->reg, .imm_size = in->imm_size};
     for (unsigned i = 0; i < in->imm_size && i < 8; i++) {
         enc->imm |= (uint64_t)in->bytes[in->imm_off + i] << (8 * i);
     }
@@ -93,8 +92,9 @@ bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in)
         if (in->memsize == 0 || in->memsize > 64) {
             return false;
         }
-        rm = cv_probe_operand(
-            t, in, (flags & CV_OF_WRITES_RM) != 0 ? CV_ACC_WRITE : CV_ACC_READ, in->memsize);
+        rm = cv_probe_operand(t, in,
+                              (flags & CV_OF_WRITES_RM) != 0 ? CV_ACC_WRITE : CV_ACC_READ,
+                              in->memsize);
     } else {
         if (!never_traps(in)) {
             cv_probe_trap(t);

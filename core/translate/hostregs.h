@@ -16,8 +16,24 @@
 
 #include "core/cpu/regs.h"
 
-enum { HR_AX, HR_CX, HR_DX, HR_BX, HR_SP, HR_BP, HR_SI, HR_DI, HR_8, HR_9, HR_10, HR_11,
-       HR_12, HR_13, HR_14, HR_15 };
+enum {
+    HR_AX,
+    HR_CX,
+    HR_DX,
+    HR_BX,
+    HR_SP,
+    HR_BP,
+    HR_SI,
+    HR_DI,
+    HR_8,
+    HR_9,
+    HR_10,
+    HR_11,
+    HR_12,
+    HR_13,
+    HR_14,
+    HR_15
+};
 
 #define HR_S0   HR_CX
 #define HR_T1   HR_14
@@ -33,11 +49,12 @@ enum { HR_AX, HR_CX, HR_DX, HR_BX, HR_SP, HR_BP, HR_SI, HR_DI, HR_8, HR_9, HR_10
 #define CV_SLACK     64
 #define CV_LEFT_BIAS (4096 - CV_SLACK)
 
-/* What rsp points at in translated code. Small offsets first: they are encoded in a byte. */
+/* What rsp points at in translated code. Small offsets first: they are encoded in a byte.
+ */
 struct cv_frame {
     uint64_t home[6]; /* guest r8 r9 r10 r11 r14 r15 */
-    uint64_t tmp0; /* a value kept across the second probe of an instruction */
-    uint64_t tmp1; /* where enter jumps to */
+    uint64_t tmp0;    /* a value kept across the second probe of an instruction */
+    uint64_t tmp1;    /* where enter jumps to */
     uint64_t fs_base, gs_base;
     uint64_t jump_mask; /* pext mask of the jump cache index */
     uint64_t mask31, mask63;

@@ -1,11 +1,12 @@
 /*
  * liveness.c - arithmetic flags: who writes, who sees, and flags the manuals leave open
  *
- * core/cpu/flags.h gives every undefined flag the value 0 (the rare others have no generator).
- * The host computes something else, so each generated instruction adds its undefined flags to
- * `pending`: flags that have to read as 0 although EFLAGS may say 1. A later writer takes them
- * out. Whoever leaves the block carries the set along in its site and C applies it; an
- * instruction that reads one, and the end of a block, clear them in EFLAGS first.
+ * core/cpu/flags.h gives every undefined flag the value 0 (the rare others have no
+ * generator). The host computes something else, so each generated instruction adds its
+ * undefined flags to `pending`: flags that have to read as 0 although EFLAGS may say 1. A
+ * later writer takes them out. Whoever leaves the block carries the set along in its site
+ * and C applies it; an instruction that reads one, and the end of a block, clear them in
+ * EFLAGS first.
  */
 #include "core/translate/build.h"
 
@@ -53,8 +54,8 @@ static void shift_effect(const struct cv_insn *in, struct cv_flagfx *fx)
 void cv_liveness_effect(const struct cv_insn *in, struct cv_flagfx *fx)
 {
     const struct cv_opinfo *info = in->info;
-    *fx = (struct cv_flagfx){
-        info->fl_read, info->fl_write, info->fl_undef, info->fl_cond != 0};
+    *fx = (struct cv_flagfx){info->fl_read, info->fl_write, info->fl_undef,
+                             info->fl_cond != 0};
     switch (info->op) {
     case CV_OP_AND:
     case CV_OP_OR:

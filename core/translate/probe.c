@@ -11,8 +11,8 @@
  * hit: mov  T2, [tlb.addend + T2*8]
  *     ...   [A + T2]
  *
- * Nothing here writes EFLAGS. An address known now needs no index and no T1 when it fits the
- * displacements (kernel globals).
+ * Nothing here writes EFLAGS. An address known now needs no index and no T1 when it fits
+ * the displacements (kernel globals).
  */
 #include "core/translate/build.h"
 #include "core/base/check.h"

@@ -1,44 +1,46 @@
 /*
  * translate.c - guest instructions to one block of host code
  *
- * Problem. Guest and host speak the same instruction set, so most instructions could run as they
- * are. What cannot: memory operands are guest linear addresses; some host registers are ours;
- * steps are counted exactly; every fault and every interrupt must find the state that executing
- * one instruction at a time would have left; and the bytes may change under us.
+ * Problem. Guest and host speak the same instruction set, so most instructions could run
+ * as they are. What cannot: memory operands are guest linear addresses; some host
+ * registers are ours; steps are counted exactly; every fault and every interrupt must
+ * find the state that executing one instruction at a time would have left; and the bytes
+ * may change under us.
  *
- * The translator is only an accelerator. core/interp defines what an instruction does; a block may
- * contain whatever has a generator, and hands everything else, and every access that is not plain
- * RAM with a TLB tag, to the interpreter *before* the instruction begins.
+ * The translator is only an accelerator. core/interp defines what an instruction does; a
+ * block may contain whatever has a generator, and hands everything else, and every access
+ * that is not plain RAM with a TLB tag, to the interpreter *before* the instruction
+ * begins.
  *
  * Invariants
- *   X1  Restartable: no guest register, flag or byte of memory changes before the last probe of
- *       its instruction has succeeded. So a slow path can always say "interpret this one".
- *   X2  Probes, moves and the head's check leave EFLAGS alone: at every probe EFLAGS are the
- *       guest's flags before the instruction, except for the set `pending` (liveness.c), which
- *       goes along in the site and is cleared by whoever looks.
- *   X3  Counting: the head charges all n instructions; who leaves after k of them gives n - k
- *       back (cv_site.undo). The head enters only while left >= CV_SLACK >= n, so left never goes
- *       below zero in translated code.
- *   X4  A block's bytes lie in pages with CV_PAGE_CODE: no store tag exists for them, so a store
- *       there reaches the interpreter, which reports it to cv_block_on_write() before a byte
- *       changes. The running block has been left by then.
- *   X5  A block is entered only where its page is mapped for fetching in the current TLB set and
- *       mode: by the dispatcher, which has asked; by a direct link inside that page; through the
- *       set's jump cache, which everything that could change the answer clears.
- *   X6  No block contains a breakpoint's address, not even as its first.
- *   X7  Nothing emitted is a system instruction or touches host memory outside struct cv_frame,
+ *   X1  Restartable: no guest register, flag or byte of memory changes before the last
+ * probe of its instruction has succeeded. So a slow path can always say "interpret this
+ * one". X2  Probes, moves and the head's check leave EFLAGS alone: at every probe EFLAGS
+ * are the guest's flags before the instruction, except for the set `pending`
+ * (liveness.c), which goes along in the site and is cleared by whoever looks. X3
+ * Counting: the head charges all n instructions; who leaves after k of them gives n - k
+ *       back (cv_site.undo). The head enters only while left >= CV_SLACK >= n, so left
+ * never goes below zero in translated code. X4  A block's bytes lie in pages with
+ * CV_PAGE_CODE: no store tag exists for them, so a store there reaches the interpreter,
+ * which reports it to cv_block_on_write() before a byte changes. The running block has
+ * been left by then. X5  A block is entered only where its page is mapped for fetching in
+ * the current TLB set and mode: by the dispatcher, which has asked; by a direct link
+ * inside that page; through the set's jump cache, which everything that could change the
+ * answer clears. X6  No block contains a breakpoint's address, not even as its first. X7
+ * Nothing emitted is a system instruction or touches host memory outside struct cv_frame,
  *       the TLB set and guest RAM.
  *
- * Walk-through. cv_translate_block() decodes up to block_insns instructions of one page, runs
- * liveness backwards, emits the head, each instruction, the exits, and then out of line the stubs.
- * A generator that refuses ends the block before its instruction; since liveness looked further,
- * the block is built again with that end. An instruction across the page's end is a block of its
- * own, never linked, found only through jump caches. The first instruction of a block has no
- * generator: the block has 0 instructions and tells the dispatcher to interpret.
+ * Walk-through. cv_translate_block() decodes up to block_insns instructions of one page,
+ * runs liveness backwards, emits the head, each instruction, the exits, and then out of
+ * line the stubs. A generator that refuses ends the block before its instruction; since
+ * liveness looked further, the block is built again with that end. An instruction across
+ * the page's end is a block of its own, never linked, found only through jump caches. The
+ * first instruction of a block has no generator: the block has 0 instructions and tells
+ * the dispatcher to interpret.
  *
- * Rejected: an intermediate representation (same ISA, cold code dominates a boot); saving EFLAGS
- * around checks (ten times the price of flag-free checks); a window of host mappings instead of a
- * software TLB (a refill costs 150 times as much).
+ * Rejected: an intermediate representation (same ISA, cold code dominates a boot); saving
+ * EFLAGS around checks (ten times the price of flag-free checks); a window of host
+ * mappings instead of a software TLB (a refill costs 150 times as much).
  */
 #include "core/translate/build.h"
 #include "core/base/check.h"
@@ -89,7 +91,8 @@ static bool fetch_crossing(struct cv_build *t, cv_gpa gpa)
     uint32_t room = CV_PAGE_SIZE - (uint32_t)(gpa & (CV_PAGE_SIZE - 1));
     cv_gva next = t->page_gva + CV_PAGE_SIZE;
     cv_gpa second;
-    if (!cv_canonical(next) || !cv_tlb_translate(t->x->cpu, next, CV_ACC_FETCH, &second) ||
+    if (!cv_canonical(next) ||
+        !cv_tlb_translate(t->x->cpu, next, CV_ACC_FETCH, &second) ||
         !cv_ram_has(t->x->ram, second, CV_PAGE_SIZE)) {
         return false;
     }
@@ -148,18 +151,16 @@ static void emit_head(struct cv_build *t)
 {
     struct cv_emit *e = &t->e;
     struct cv_block *b = t->b;
-    /* the short jrcxz reaches backwards to a stub that stands before the entry */
-    struct cv_site site = {.rip = b->gva};
-    while ((e->pos + 5 + sizeof(site)) % 16 != 0) {
+    while ((e->pos + 5) % 16 != 0) {
         cv_emit_u8(e, 0xcc);
     }
-    b->head_stub = e->pos;
-    cv_emit_call_to(e, t->x->leave_at[CV_LEFT_HEAD]);
-    cv_emit_bytes(e, &site, sizeof(site));
+    uint32_t out = e->pos; /* before the entry, in reach of a short jump */
+    cv_chain_head(t)->patch = cv_emit_jmp32(e);
     b->host = e->pos;
-    cv_emit_shrx(e, HR_S0, HR_LEFT, HR_TLB); /* 5 bytes: cv_block_kill writes a jmp here */
-    cv_emit_u8(e, 0xe3);                     /* jrcxz head_stub */
-    cv_emit_u8(e, (uint8_t)(b->head_stub - (e->pos + 1)));
+    cv_emit_shrx(e, HR_S0, HR_LEFT,
+                 HR_TLB); /* 5 bytes: cv_block_kill writes a jmp here */
+    cv_emit_u8(e, 0xe3);  /* jrcxz out */
+    cv_emit_u8(e, (uint8_t)(out - (e->pos + 1)));
     cv_emit_lea(e, HR_LEFT, cv_rm_mem(HR_LEFT, -(int32_t)t->n));
 }
 
@@ -201,11 +202,12 @@ static bool emit_block(struct cv_build *t)
         if (!cv_gen_insn(t, in)) {
             return false;
         }
-        t->pending = (uint8_t)((fx->cond ? t->pending : t->pending & ~fx->write) | fx->undef);
+        t->pending =
+            (uint8_t)((fx->cond ? t->pending : t->pending & ~fx->write) | fx->undef);
     }
     emit_end(t);
     cv_chain_emit_stubs(t);
-    CV_ASSERT(!t->e.overflow);
+    CV_ASSERT(!t->e.overflow && !t->cold.overflow);
     return true;
 }
 
@@ -213,15 +215,15 @@ static void build(struct cv_build *t)
 {
     const struct cv_block fresh = *t->b;
     for (;;) {
+        t->e = t->x->code;
+        t->cold = t->x->cold;
         if (t->n == 0) {
-            t->e.pos = t->x->code.pos;
             return;
         }
         for (unsigned k = 0; k < t->n; k++) {
             cv_liveness_effect(&t->insn[k], &t->fx[k]);
         }
         cv_liveness_run(t);
-        t->e = t->x->code;
         *t->b = fresh;
         if (emit_block(t)) {
             return;
@@ -235,7 +237,8 @@ uint32_t cv_translate_block(struct cv_exec *x, cv_gva rip, cv_gpa gpa)
 {
     struct cv_build *t = x->build;
     uint32_t index = x->block_count + 1;
-    if (index >= x->block_cap || x->code.end - x->code.pos < BLOCK_ROOM) {
+    if (index >= x->block_cap || x->code.end - x->code.pos < BLOCK_ROOM ||
+        x->cold.end - x->cold.pos < BLOCK_ROOM) {
         return 0;
     }
     struct cv_block *b = &x->blocks[index];
@@ -264,8 +267,9 @@ uint32_t cv_translate_block(struct cv_exec *x, cv_gva rip, cv_gpa gpa)
     b->host_end = t->e.pos;
     x->stats.blocks++;
     x->stats.block_insns += t->n;
-    x->stats.host_bytes += t->e.pos - x->code.pos;
+    x->stats.host_bytes += t->e.pos - x->code.pos + t->cold.pos - x->cold.pos;
     x->code.pos = t->e.pos;
+    x->cold.pos = t->cold.pos;
     x->block_count = index;
     cv_block_publish(x, index);
     return index;

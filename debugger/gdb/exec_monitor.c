@@ -62,6 +62,19 @@ static void run_version(struct cv_gdb *gdb, const char *args)
                  version != NULL && version[0] != '\0' ? version : "gdb server");
 }
 
+static void run_digest(struct cv_gdb *gdb, const char *args)
+{
+    uint8_t digest[16];
+    char hex[2 * sizeof(digest) + 1];
+    (void)args;
+    cv_replay_digest(cv_timeline_replay(cv_session_timeline(gdb->session)), digest);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        cv_format(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    cv_gdb_print(gdb, "State digest: %s at icount %llu\n", hex,
+                 (unsigned long long)cv_session_icount(gdb->session));
+}
+
 static void run_info_replay(struct cv_gdb *gdb, const char *args)
 {
     struct cv_timeline_stats stats;
@@ -219,6 +232,7 @@ static const struct verb VERBS[] = {
     {"when-ticks", "", "the same as a bare number", run_when_ticks},
     {"when-end", "", "the last position of the recording", run_when_end},
     {"elapsed-time", "", "guest time since reset", run_elapsed_time},
+    {"digest", "", "what `chronovisor verify --to` prints of the state here", run_digest},
     {"seek", " POS", "go to an icount, 12.5s, 40%, end, crash or mark:NAME", run_seek},
     {"seek-ticks", " POS", "the same", run_seek},
     {"replay_seek", " POS", "the same", run_seek},

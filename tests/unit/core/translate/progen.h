@@ -2,8 +2,8 @@
  * progen.h - random programs out of a table of encodings
  *
  * A program is CODE_PAGES * 4096 bytes of 32-byte slots; each slot holds as many random
- * instructions as fit. Memory operands mostly meet the data window, sometimes its holes, page
- * ends, the program itself, or nothing at all.
+ * instructions as fit. Memory operands mostly meet the data window, sometimes its holes,
+ * page ends, the program itself, or nothing at all.
  */
 #ifndef TESTS_TRANSLATE_PROGEN_H
 #define TESTS_TRANSLATE_PROGEN_H

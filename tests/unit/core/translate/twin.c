@@ -64,7 +64,8 @@ static void build_descriptors(struct machine *m)
     for (unsigned v = 0; v < 256; v++) {
         uint64_t at = CODE + v * 8u;
         put64(m, IDT + v * 16,
-              (at & 0xffff) | 0x08ull << 16 | 1ull << 32 | 0x8eull << 40 | (at >> 16) << 48);
+              (at & 0xffff) | 0x08ull << 16 | 1ull << 32 | 0x8eull << 40 |
+                  (at >> 16) << 48);
         put64(m, IDT + v * 16 + 8, 0);
     }
     put64(m, TSS + 4, STACK);
@@ -74,19 +75,17 @@ static void build_descriptors(struct machine *m)
 /* Each vector jumps to the common tail, with an error code by way of dropping it. */
 static void build_handlers(struct machine *m, uint64_t base)
 {
-    static const uint8_t head[] = {
-        0x50, 0x51,                   /* push rax; push rcx */
-        0x48, 0x8b, 0x44, 0x24, 0x10, /* mov rax, [rsp+16] */
-        0x83, 0xc0, 0x20,             /* add eax, 32 */
-        0x25, 0xe0, 0x3f, 0x00, 0x00, /* and eax, 0x3fe0 */
-        0x48, 0xb9};                  /* mov rcx, base */
-    static const uint8_t tail[] = {
-        0x48, 0x01, 0xc8,             /* add rax, rcx */
-        0x48, 0x89, 0x44, 0x24, 0x10, /* mov [rsp+16], rax */
-        0x59, 0x58, 0x48, 0xcf};      /* pop rcx; pop rax; iretq */
+    static const uint8_t head[] = {0x50, 0x51,                   /* push rax; push rcx */
+                                   0x48, 0x8b, 0x44, 0x24, 0x10, /* mov rax, [rsp+16] */
+                                   0x83, 0xc0, 0x20,             /* add eax, 32 */
+                                   0x25, 0xe0, 0x3f, 0x00, 0x00, /* and eax, 0x3fe0 */
+                                   0x48, 0xb9};                  /* mov rcx, base */
+    static const uint8_t tail[] = {0x48, 0x01, 0xc8,             /* add rax, rcx */
+                                   0x48, 0x89, 0x44, 0x24, 0x10, /* mov [rsp+16], rax */
+                                   0x59, 0x58, 0x48, 0xcf}; /* pop rcx; pop rax; iretq */
     uint8_t *p = m->ram.base + CODE;
-    const uint32_t with_error = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 |
-                                1u << 14 | 1u << 17;
+    const uint32_t with_error =
+        1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17;
     for (unsigned v = 0; v < 256; v++) {
         uint8_t *h = p + v * 8;
         bool error = v < 32 && (with_error >> v & 1) != 0;
@@ -273,8 +272,8 @@ const char *twin_diff(struct twin *t, int with_ram)
     }
     if (a->cr2 != b->cr2 || a->mode != b->mode || a->halted != b->halted ||
         a->shutdown != b->shutdown || a->shadow != b->shadow || a->skew != b->skew) {
-        snprintf(text, sizeof(text), "cr2 %lx mode %x skew %ld, expected %lx %x %ld", a->cr2,
-                 a->mode, a->skew, b->cr2, b->mode, b->skew);
+        snprintf(text, sizeof(text), "cr2 %lx mode %x skew %ld, expected %lx %x %ld",
+                 a->cr2, a->mode, a->skew, b->cr2, b->mode, b->skew);
         return text;
     }
     if (memcmp(a->xsave, b->xsave, sizeof(a->xsave)) != 0) {

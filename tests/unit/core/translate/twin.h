@@ -1,10 +1,10 @@
 /*
  * twin.h - two equal machines: one runs translated code, the other is interpreted
  *
- * 64-bit mode, one page table, an IDT whose handlers go on at the next 32-byte slot of the
- * program. Everything either machine can see is compared.
- *   0x400000  program, CODE_PAGES pages      0x500000  data, DATA_PAGES pages
- *   and both again at 0xffffffff80400000 / 0xffffffff80500000
+ * 64-bit mode, one page table, an IDT whose handlers go on at the next 32-byte slot of
+ * the program. Everything either machine can see is compared. 0x400000  program,
+ * CODE_PAGES pages      0x500000  data, DATA_PAGES pages and both again at
+ * 0xffffffff80400000 / 0xffffffff80500000
  */
 #ifndef TESTS_TRANSLATE_TWIN_H
 #define TESTS_TRANSLATE_TWIN_H

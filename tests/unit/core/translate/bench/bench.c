@@ -1,8 +1,9 @@
 /*
  * bench.c - nanoseconds a step of translated code, against the same code run natively
  *
- * A program by itself, not a test: links core and app/host. Each kernel is compiled into its
- * own section, called natively, then copied to guest memory and run as a 64-bit guest at CPL 0.
+ * A program by itself, not a test: links core and app/host. Each kernel is compiled into
+ * its own section, called natively, then copied to guest memory and run as a 64-bit guest
+ * at CPL 0.
  */
 #include "core/cpu/fpu.h"
 #include "core/cpu/regs.h"
@@ -18,11 +19,11 @@
 #include <time.h>
 
 #define KERNEL __attribute__((section("bench_code"), noinline, used))
-#define RAM   (64u << 20)
-#define CODE  0x200000ull
-#define DATA  0x1000000ull
-#define STACK 0x3000000ull
-#define DONE  0x100000ull
+#define RAM    (64u << 20)
+#define CODE   0x200000ull
+#define DATA   0x1000000ull
+#define STACK  0x3000000ull
+#define DONE   0x100000ull
 
 extern const uint8_t __start_bench_code[], __stop_bench_code[];
 
@@ -212,7 +213,8 @@ static void guest_init(struct guest *g)
     g->exec = cv_exec_new(cpu, g->interp, NULL);
 }
 
-static uint64_t guest_call(struct guest *g, const struct kernel *k, double *ns, uint64_t *steps)
+static uint64_t guest_call(struct guest *g, const struct kernel *k, double *ns,
+                           uint64_t *steps)
 {
     struct cv_cpu *cpu = g->cpu;
     uint64_t off = (uint64_t)((const uint8_t *)(uintptr_t)k->fn - __start_bench_code);
@@ -240,14 +242,15 @@ static uint64_t guest_call(struct guest *g, const struct kernel *k, double *ns, 
 int main(int argc, char **argv)
 {
     static const struct kernel kernels[] = {
-        {"alu", bench_alu, 30000000},     {"sieve", bench_sieve, 4000000},
-        {"chase", bench_chase, 10000000}, {"fib", bench_fib, 32},
-        {"sort", bench_sort, 400000},     {"words", bench_words, 4u << 20},
+        {"alu", bench_alu, 30000000},      {"sieve", bench_sieve, 4000000},
+        {"chase", bench_chase, 10000000},  {"fib", bench_fib, 32},
+        {"sort", bench_sort, 400000},      {"words", bench_words, 4u << 20},
         {"switch", bench_switch, 10000000}};
     static struct guest g;
     uint64_t *data = aligned_alloc(4096, 16u << 20);
     guest_init(&g);
-    printf("%-8s %10s %10s %7s %10s\n", "kernel", "native ms", "guest ms", "ratio", "ns/step");
+    printf("%-8s %10s %10s %7s %10s\n", "kernel", "native ms", "guest ms", "ratio",
+           "ns/step");
     for (unsigned i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
         const struct kernel *k = &kernels[i];
         double native = 1e18, guest = 1e18;

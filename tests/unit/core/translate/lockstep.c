@@ -1,0 +1,146 @@
+/*
+ * lockstep.c - one random program on both machines, compared at random deadlines
+ */
+#include "tests/unit/core/translate/lockstep.h"
+#include "tests/unit/core/translate/progen.h"
+#include "tests/unit/core/translate/twin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void fill_data(struct twin *t, struct progen *g, uint64_t seed)
+{
+    for (unsigned i = 0; i < DATA_PAGES; i++) {
+        uint64_t page[512], phys = DATA_PHYS + i * 8192ull;
+        for (unsigned k = 0; k < 512; k++) {
+            page[k] = progen_next(g);
+        }
+        twin_poke(t, phys, page, sizeof(page));
+        if (i == 7 || i == 8) { /* the stack */
+            continue;
+        }
+        switch (progen_next(g) % 12) {
+        case 0:
+            twin_map(t, 256 + i, 0);
+            break;
+        case 1:
+            twin_map(t, 256 + i, phys | PTE_P | PTE_U);
+            break;
+        case 2:
+            twin_map(t, 256 + i, phys | PTE_P | PTE_W);
+            break;
+        case 3: /* no RAM there */
+            twin_map(t, 256 + i, 0xfe000000 | PTE_P | PTE_W | PTE_U);
+            break;
+        case 4: /* the page table itself */
+            if (seed % 5 == 0) {
+                twin_map(t, 256 + i, PT_PHYS | PTE_P | PTE_W | PTE_U);
+            }
+            break;
+        case 5: /* the program under another address */
+            twin_map(t, 256 + i, (CODE_PHYS + 2 * 8192) | PTE_P | PTE_W | PTE_U);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* Epochs of machine a: the pages reported, and RAM as it was. */
+struct epoch {
+    uint8_t *before;
+    bool seen[RAM_BYTES / 4096];
+};
+
+static void on_first_write(void *arg, cv_gpa page)
+{
+    ((struct epoch *)arg)->seen[page >> CV_PAGE_SHIFT] = true;
+}
+
+/* Every page that differs from the epoch's start has been reported. */
+static bool epoch_holds(const struct epoch *ep, const struct twin *t)
+{
+    for (unsigned p = 0; ep->before != NULL && p < RAM_BYTES / 4096; p++) {
+        if (!ep->seen[p] &&
+            memcmp(ep->before + p * 4096u, t->a.ram.base + p * 4096u, 4096) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Things that must change nothing. */
+static void disturb(struct twin *t, struct progen *g, struct epoch *ep)
+{
+    struct cv_ram_hooks hooks = {.arg = ep, .on_first_write = on_first_write};
+    switch (progen_next(g) % 12) {
+    case 0:
+        if (ep->before == NULL) {
+            ep->before = malloc(RAM_BYTES);
+        }
+        memcpy(ep->before, t->a.ram.base, RAM_BYTES);
+        memset(ep->seen, 0, sizeof(ep->seen));
+        cv_ram_new_epoch(&t->a.ram, &hooks);
+        break;
+    case 1:
+        cv_exec_flush(t->a.exec);
+        break;
+    case 2:
+        cv_tlb_drop_all(t->a.cpu->tlbs);
+        break;
+    default:
+        break;
+    }
+}
+
+const char *lockstep_run(const struct axis *axis, uint64_t seed)
+{
+    static char text[400];
+    static uint8_t code[CODE_PAGES * 4096];
+    struct progen g = {.state = seed * 7919};
+    uint64_t base = progen_next(&g) & 1 ? LOW_BASE : HIGH_BASE;
+    unsigned cpl = progen_next(&g) & 1 ? 3 : 0;
+    g.base = base;
+    g.smc = progen_next(&g) % 3 == 0 ? 30 : 0;
+    g.wild = (unsigned)(progen_next(&g) % 100);
+    g.vectors = progen_next(&g) % 3 == 0 ? 30 : 0;
+    struct twin *t = twin_new(&axis->config, axis->entries, base, cpl);
+    progen_fill(&g, code, sizeof(code));
+    twin_code(t, code, sizeof(code));
+    fill_data(t, &g, seed);
+    for (unsigned i = 0; i < 16; i++) {
+        if (i != CV_RSP) {
+            twin_set(t, i,
+                     progen_next(&g) % 3 ? progen_next(&g)
+                                         : base + DATA_OFF + (progen_next(&g) & 0xfff8));
+        }
+    }
+    uint64_t icount = 0;
+    const char *diff = NULL;
+    struct epoch ep = {0};
+    for (unsigned n = 1; icount < 4000 && !t->b.cpu->shutdown && diff == NULL; n++) {
+        icount += progen_next(&g) % 8 == 0 ? 1 + progen_next(&g) % 3
+                                           : 65 + progen_next(&g) % 400;
+        bool line = progen_next(&g) % 4 == 0;
+        t->a.cpu->intr_line = line;
+        t->b.cpu->intr_line = line;
+        disturb(t, &g, &ep);
+        twin_run(t, icount);
+        diff = twin_diff(t, n % 8 == 0);
+        if (diff == NULL && n % 8 == 0 && !epoch_holds(&ep, t)) {
+            diff = "a page was written without being reported";
+        }
+    }
+    if (diff == NULL) {
+        diff = twin_diff(t, 1);
+    }
+    if (diff != NULL) {
+        snprintf(text, sizeof(text), "seed %lu, before icount %lu: %s", seed, icount,
+                 diff);
+        diff = text;
+    }
+    free(ep.before);
+    twin_free(t);
+    return diff;
+}

@@ -1,0 +1,19 @@
+/*
+ * lockstep.h - one random program on both machines, compared at random deadlines
+ */
+#ifndef TESTS_TRANSLATE_LOCKSTEP_H
+#define TESTS_TRANSLATE_LOCKSTEP_H
+
+#include "core/translate/exec.h"
+
+struct axis {
+    char name[24];
+    struct cv_exec_config config;
+    unsigned entries;
+    unsigned programs;
+};
+
+/* NULL when the machines agreed, else what was different. */
+const char *lockstep_run(const struct axis *axis, uint64_t seed);
+
+#endif
