@@ -1,6 +1,6 @@
 # Chronovisor: one Makefile. `make help` lists what it does.
 #
-# Objects and programs go to build/$(MODE)/; MODE is release, asan or clang. A room is a directory of
+# Objects and programs go to build/$(MODE)/; MODE is release, asan, clang or fuzz. A room is a directory of
 # sources that becomes one static library; libraries are linked in floor order (app -> debugger -> record -> core).
 
 MODE   ?= release
@@ -10,12 +10,19 @@ PREFIX ?= /usr/local
 CC_release := gcc
 CC_asan    := gcc
 CC_clang   := clang-14
+CC_fuzz    := clang-14
 CC         := $(CC_$(MODE))
 
 OPT_release := -O2 -D_FORTIFY_SOURCE=2
 OPT_clang   := -O2
-OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# No sanitizer routine may run while guest state is in the FPU but the one that ends the process
+# (docs/testing.md, "Sanitizers"): every check inline, no fake stacks.
+OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+               --param asan-instrumentation-with-call-threshold=1000000000 --param asan-use-after-return=0
 LD_asan     := -fsanitize=address,undefined
+OPT_fuzz    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+               -fsanitize-address-use-after-return=never -mllvm -asan-instrumentation-with-call-threshold=1000000000
+LD_fuzz     := $(LD_asan)
 
 CFLAGS  := -std=gnu11 -g -Wall -Wextra -Werror -fno-strict-aliasing -ffp-contract=off -fPIE \
            -fstack-protector-strong -fno-common -MMD -MP -I. -I$(B)/gen -D_GNU_SOURCE $(OPT_$(MODE))
@@ -28,6 +35,7 @@ RENAME := --redefine-sym memcpy=cv_memcpy --redefine-sym memmove=cv_memmove \
           --redefine-sym memset=cv_memset --redefine-sym memcmp=cv_memcmp
 RENAME_asan := --redefine-sym __asan_memcpy=cv_memcpy --redefine-sym __asan_memset=cv_memset \
           --redefine-sym __asan_memmove=cv_memmove
+RENAME_fuzz := $(RENAME_asan)
 
 JSON_CFLAGS := $(shell pkg-config --cflags json-glib-1.0 2>/dev/null)
 JSON_LIBS   := $(shell pkg-config --libs json-glib-1.0 2>/dev/null)
@@ -101,6 +109,29 @@ $(foreach d,$(UNIT_DIRS),$(eval $(call UNIT_RULE,$(d))))
 .PHONY: unit
 unit: $(UNIT_BINS)
 
+# -- fuzzers: tests/fuzz/fuzz_*.c, each one program (MODE=fuzz) ----------------------------------------
+# In core/ coverage is counted inline; comparisons are traced, by calls, only where no guest can be running.
+ifeq ($(MODE),fuzz)
+$(B)/core/%.o: CFLAGS += -fsanitize-coverage=inline-8bit-counters,pc-table
+$(B)/core/load/%.o $(B)/record/%.o $(B)/debugger/%.o: CFLAGS += -fsanitize=fuzzer-no-link
+endif
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LIBS := $(B)/libcv-debugger.a $(B)/libcv-record.a $(B)/libcv-core.a $(B)/libcv-host.a
+FUZZ_trace  := tests/fuzz/lib/trace.c $(addprefix tests/unit/record/,toy_vm.c scenario.c memfile.c)
+FUZZ_sums   := $(FUZZ_trace)
+FUZZ_decode := tests/unit/core/decode/oracle.c
+FUZZ_insn   := tests/unit/core/translate/twin.c
+FUZZ_state  := tests/fuzz/lib/guest.c
+define FUZZ_RULE
+$(B)/fuzz/fuzz_$(1): $(call obj,tests/fuzz/fuzz_$(1).c tests/fuzz/lib/main.c $(FUZZ_$(1))) $(FUZZ_LIBS)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -Wl,--wrap=_exit -o $$@ $$(filter %.o,$$^) \
+		-Wl,--start-group $(FUZZ_LIBS) -Wl,--end-group -llz4 -lxxhash -lZydis -lm -lpthread
+endef
+$(foreach f,$(patsubst $(B)/fuzz/fuzz_%,%,$(FUZZERS)),$(eval $(call FUZZ_RULE,$(f))))
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
 # -- guests -----------------------------------------------------------------------------------------
 .PHONY: guests mini-guests
 mini-guests:
@@ -134,7 +165,11 @@ lint:
 
 asan:
 	@$(MAKE) --no-print-directory MODE=asan all unit mini-guests
-	@CV_MODE=asan tests/run.sh quick
+	@tests/support/asan.sh
+
+SECONDS ?= 60
+fuzz: deps
+	@tests/fuzz/run.sh $(SECONDS)
 
 install: all
 	install -D -m 755 $(B)/chronovisor $(DESTDIR)$(PREFIX)/bin/chronovisor

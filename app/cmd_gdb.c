@@ -24,20 +24,36 @@ struct gdb_run {
     const struct cv_options *options;
     char directory[64];
     char socket[100];
-    const char *announce; /* gdbserver: the listening line's address */
 };
+
+/* Takes away what an earlier run left; false when somebody still listens there. */
+static bool clear_socket(const char *path, const struct sockaddr_un *addr)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+        return true; /* bind tells */
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+    bool free = rc != 0 && errno == ECONNREFUSED;
+    close(fd);
+    if (free) {
+        unlink(path);
+    }
+    return free;
+}
 
 static int listen_unix(const char *path, struct cv_error *err)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    struct stat st;
     if (strlen(path) >= sizeof(addr.sun_path)) {
         cv_error_set(err, CV_EXIT_USAGE, "%s: longer than a socket name can be", path);
         return -1;
     }
     strcpy(addr.sun_path, path);
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        unlink(path); /* a socket of an earlier run */
+    if (!clear_socket(path, &addr)) {
+        cv_error_set(err, CV_EXIT_LOCKED, "%s: another program listens there", path);
+        return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t mask = umask(077);
@@ -54,9 +70,12 @@ static int listen_unix(const char *path, struct cv_error *err)
 static int listen_tcp(const char *text, struct cv_error *err)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET};
-    const char *colon = strrchr(text, ':');
-    long port = colon != NULL ? strtol(colon + 1, NULL, 10) : -1;
-    if (colon == NULL || strncmp(text, "127.0.0.1:", 10) != 0 || port < 0 || port > 65535) {
+    static const char loopback[] = "127.0.0.1:";
+    const char *digits = text + strlen(loopback);
+    bool ok = strncmp(text, loopback, strlen(loopback)) == 0 && digits[0] != '\0' &&
+              strlen(digits) <= 5 && strspn(digits, "0123456789") == strlen(digits);
+    long port = ok ? strtol(digits, NULL, 10) : -1;
+    if (port < 0 || port > 65535) {
         cv_error_set(err, CV_EXIT_USAGE, "--tcp: '%s' is not 127.0.0.1:PORT", text);
         return -1;
     }
@@ -123,7 +142,14 @@ static bool start_gdb(struct cv_front *front, void *arg)
                 strerror(errno));
         _exit(CV_EXIT_HOST);
     }
-    return front->gdb > 0;
+    if (front->gdb < 0) {
+        struct cv_error err = {0};
+        cv_error_set(&err, CV_EXIT_OS, "gdb: no process for it (%s)", strerror(errno));
+        front->gdb = 0;
+        front->gdb_status = cv_front_error(&err) << 8; /* as if it had ended so */
+        return false;
+    }
+    return true;
 }
 
 static bool make_private_socket(struct gdb_run *run, struct cv_front *front,
@@ -141,6 +167,44 @@ static bool make_private_socket(struct gdb_run *run, struct cv_front *front,
     snprintf(run->socket, sizeof(run->socket), "%s/gdb.sock", run->directory);
     front->listener = listen_unix(run->socket, err);
     return front->listener >= 0;
+}
+
+static bool listen_for(struct gdb_run *run, struct cv_front *front, struct cv_error *err)
+{
+    const struct cv_options *o = run->options;
+    if (o->command == CV_COMMAND_DEBUG) {
+        return make_private_socket(run, front, err);
+    }
+    front->listener = o->socket != NULL ? listen_unix(o->socket, err) : listen_tcp(o->tcp, err);
+    return front->listener >= 0;
+}
+
+/* The end of gdb, which a signal to us ends too; its status. */
+static int wait_for_gdb(struct cv_front *front, int code)
+{
+    if (front->gdb != 0) {
+        if (code == CV_EXIT_OK) {
+            kill(front->gdb, SIGTERM); /* the engine was asked to stop while gdb still ran */
+        }
+        while (waitpid(front->gdb, &front->gdb_status, 0) < 0 && errno == EINTR) {
+        }
+    }
+    if (code != CV_EXIT_OK) {
+        return code;
+    }
+    return WIFEXITED(front->gdb_status) ? WEXITSTATUS(front->gdb_status) : CV_EXIT_OK;
+}
+
+static void remove_socket(const struct gdb_run *run, const struct cv_front *front)
+{
+    if (front->listener >= 0 && run->socket[0] != '\0') {
+        unlink(run->socket);
+    } else if (front->listener >= 0 && run->options->socket != NULL) {
+        unlink(run->options->socket);
+    }
+    if (run->directory[0] != '\0') {
+        rmdir(run->directory);
+    }
 }
 
 static bool check_words(const struct cv_options *o, const char *name, struct cv_error *err)
@@ -180,26 +244,15 @@ int cv_cmd_gdb(const struct cv_command_row *row, int argc, char **argv)
     if (o.job.fd[CV_JOB_FD_TRACE] < 0 || !cv_front_start(&front, &err)) {
         return cv_front_error(&err);
     }
-    bool listening;
-    if (debug) {
-        listening = make_private_socket(&run, &front, &err);
+    int code;
+    if (listen_for(&run, &front, &err)) {
+        front.on_ready = debug ? start_gdb : announce;
+        front.on_ready_arg = &run;
+        front.progress_what = "opening";
+        code = wait_for_gdb(&front, cv_front_run(&front, &o.job));
     } else {
-        front.listener = o.socket != NULL ? listen_unix(o.socket, &err) : listen_tcp(o.tcp, &err);
-        listening = front.listener >= 0;
+        code = cv_front_error(&err);
     }
-    if (!listening) {
-        return cv_front_error(&err);
-    }
-    front.on_ready = debug ? start_gdb : announce;
-    front.on_ready_arg = &run;
-    front.progress_what = "opening";
-    int code = cv_front_run(&front, &o.job);
-    if (front.gdb != 0) {
-        waitpid(front.gdb, &front.gdb_status, 0);
-    }
-    unlink(debug ? run.socket : o.socket != NULL ? o.socket : "");
-    if (debug) {
-        rmdir(run.directory);
-    }
-    return code != 0 ? code : WIFEXITED(front.gdb_status) ? WEXITSTATUS(front.gdb_status) : 0;
+    remove_socket(&run, &front);
+    return code;
 }

@@ -1,6 +1,9 @@
 #include "app/engine/engine.h"
 #include "app/control/message.h"
 #include "app/engine/sandbox.h"
+#include "app/host/features.h"
+#include "core/base/log.h"
+#include "core/translate/selftest.h"
 #include "record/recorder.h"
 
 #include <errno.h>
@@ -11,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,12 +22,37 @@
 
 #define SYNC_MS 500 /* the trace is synced this often: the most that a power loss takes */
 #define READ_CHUNK 1024u
+#define BURST_MS 5 /* a byte that follows others is shown within this */
 
 /* -- what jobs share ------------------------------------------------------------------------------ */
+
+#define NAME_SHOWN 100u /* of a longer name its end, so that the sentence fits */
+
+/* record/ knows no names: its "trace: ..." becomes the name of the file. */
+static void name_trace(struct cv_engine *engine)
+{
+    static const char OBJECT[] = "trace: ";
+    const char *name = engine->job.name;
+    size_t len = strlen(name);
+    struct cv_error err = engine->err;
+    if (len == 0 || strncmp(err.text, OBJECT, sizeof(OBJECT) - 1) != 0) {
+        return;
+    }
+    if (len > NAME_SHOWN) {
+        name += len - NAME_SHOWN;
+        while (((unsigned char)*name & 0xc0) == 0x80) { /* not in the middle of a character */
+            name++;
+        }
+    }
+    engine->err.code = 0; /* to be set again */
+    cv_error_set(&engine->err, err.code, "%s%s: %s", name == engine->job.name ? "" : "...", name,
+                 err.text + sizeof(OBJECT) - 1);
+}
 
 void cv_engine_fail(struct cv_engine *engine, const struct cv_error *err)
 {
     engine->err = *err;
+    name_trace(engine);
     engine->exit_code = err->code != 0 ? err->code : CV_EXIT_INTERNAL;
 }
 
@@ -97,12 +126,59 @@ static const struct method METHODS[] = {
     {"verify", cv_engine_replay}, {"info", cv_engine_info},  {"gdb", cv_engine_gdb},
 };
 
+/* Does this host compute what the machine defines (DESIGN.md section 4, point 8)? Integer
+ * classes it does not are left to the interpreter. */
+static bool check_host(struct cv_engine *engine, struct cv_error *err)
+{
+    struct cv_features features;
+    struct cv_selftest_result result;
+    cv_features_read(&features);
+    if (!cv_features_check(&features, err)) {
+        return false;
+    }
+    if (!cv_selftest_run(&result)) {
+        return cv_error_set(err, CV_EXIT_OS, "self-test: out of memory");
+    }
+    for (unsigned c = 0; c < CV_SELFTEST_COUNT; c++) {
+        if ((result.failed >> c & 1) == 0) {
+            continue;
+        }
+        if ((CV_SELFTEST_REFUSED >> c & 1) != 0) {
+            return cv_error_set(err, CV_EXIT_HOST,
+                                "host CPU: its results differ from the guest processor's in class "
+                                "\"%s\"; a trace would not replay elsewhere",
+                                cv_selftest_name(c));
+        }
+        cv_log("engine", CV_LOG_WARN, "host CPU differs in class \"%s\": interpreted",
+               cv_selftest_name(c));
+    }
+    engine->job.exec.native_off = result.failed & ~CV_SELFTEST_REFUSED;
+    return true;
+}
+
+/* The code cache is a memory file, and a limit on file sizes holds for it, too; its size never shows. */
+static void fit_cache(struct cv_engine *engine)
+{
+    const rlim_t unit = 1u << 20;
+    struct rlimit limit;
+    uint32_t *bytes = &engine->job.exec.cache_bytes;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < *bytes) {
+        *bytes = limit.rlim_cur < unit ? (uint32_t)unit : (uint32_t)(limit.rlim_cur / unit * unit);
+    }
+}
+
 static void *run_job(void *arg)
 {
     struct cv_engine *engine = arg;
+    struct cv_error err = {0};
     uint64_t one = 1;
+    bool makes_machine = strcmp(engine->job.method, "info") != 0;
+    fit_cache(engine);
+    if (makes_machine && !check_host(engine, &err)) {
+        cv_engine_fail(engine, &err);
+    }
     for (size_t i = 0; i < CV_ARRAY_LEN(METHODS); i++) {
-        if (strcmp(METHODS[i].name, engine->job.method) == 0) {
+        if (err.code == 0 && strcmp(METHODS[i].name, engine->job.method) == 0) {
             METHODS[i].run(engine);
         }
     }
@@ -193,6 +269,7 @@ static void serve_io(struct cv_engine *engine)
 {
     uint64_t next_sync = now_ms() + SYNC_MS;
     bool control_open = true;
+    bool burst = false; /* the guest printed lately: look again soon instead of being woken */
     while (!__atomic_load_n(&engine->finished, __ATOMIC_ACQUIRE) || output_waits(engine)) {
         int serial = engine->job.fd[CV_JOB_FD_SERIAL];
         bool want_in = serial >= 0 && engine->box.input_open && cv_mailbox_in_room(&engine->box) > 0;
@@ -203,7 +280,11 @@ static void serve_io(struct cv_engine *engine)
             {.fd = serial_events != 0 ? serial : -1, .events = serial_events},
         };
         uint64_t now = now_ms();
-        int rc = poll(fds, 3, now >= next_sync ? 0 : (int)(next_sync - now));
+        int wait = now >= next_sync ? 0 : (int)(next_sync - now);
+        if (burst || !cv_mailbox_sleep_out(&engine->box)) {
+            wait = wait < BURST_MS ? wait : BURST_MS;
+        }
+        int rc = poll(fds, 3, wait);
         if (rc > 0 && (fds[0].revents & POLLIN) != 0) {
             uint64_t count;
             if (read(engine->box.wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
@@ -217,7 +298,8 @@ static void serve_io(struct cv_engine *engine)
         if (rc > 0 && (fds[2].revents & (POLLIN | POLLHUP)) != 0 && want_in) {
             read_serial(engine);
         }
-        if (output_waits(engine) && !write_serial(engine)) {
+        burst = output_waits(engine);
+        if (burst && !write_serial(engine)) {
             close(serial);
             engine->job.fd[CV_JOB_FD_SERIAL] = -1;
             cv_mailbox_close_input(&engine->box);

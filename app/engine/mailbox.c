@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define OUT_WAKE 512u /* wake the I/O thread when this much is waiting, or on a newline */
+#define OUT_WAKE 512u /* wake the I/O thread when this much is waiting, or when it sleeps */
 
 bool cv_mailbox_init(struct cv_mailbox *box)
 {
@@ -101,6 +102,12 @@ unsigned cv_mailbox_peek_out(struct cv_mailbox *box, const uint8_t **data)
     return waiting < CV_MAILBOX_OUT - at ? (unsigned)waiting : CV_MAILBOX_OUT - at;
 }
 
+bool cv_mailbox_sleep_out(struct cv_mailbox *box)
+{
+    __atomic_store_n(&box->out_asleep, true, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&box->out_head, __ATOMIC_SEQ_CST) == box->out_tail;
+}
+
 void cv_mailbox_drop_out(struct cv_mailbox *box, unsigned len)
 {
     __atomic_store_n(&box->out_tail, box->out_tail + len, __ATOMIC_RELEASE);
@@ -176,6 +183,17 @@ int cv_mailbox_wait_gdb(struct cv_mailbox *box)
     return fd;
 }
 
+int cv_mailbox_take_gdb(struct cv_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    int fd = box->gdb_fd;
+    box->gdb_fd = -1;
+    pthread_mutex_unlock(&box->lock);
+    return fd;
+}
+
+/* Called with the guest's vector registers live: bare system calls, since a sanitizer's interceptors
+ * may use any register. */
 __attribute__((target("general-regs-only"))) void cv_mailbox_put_out(struct cv_mailbox *box,
                                                                      uint8_t byte)
 {
@@ -183,12 +201,14 @@ __attribute__((target("general-regs-only"))) void cv_mailbox_put_out(struct cv_m
     uint64_t one = 1;
     uint64_t head = box->out_head;
     while (head - __atomic_load_n(&box->out_tail, __ATOMIC_ACQUIRE) >= CV_MAILBOX_OUT) {
-        nanosleep(&nap, NULL);
+        syscall(SYS_nanosleep, &nap, NULL);
     }
     box->out[head % CV_MAILBOX_OUT] = byte;
-    __atomic_store_n(&box->out_head, head + 1, __ATOMIC_RELEASE);
-    if (byte == '\n' || head - __atomic_load_n(&box->out_tail, __ATOMIC_RELAXED) == OUT_WAKE) {
-        if (write(box->wake_fd, &one, sizeof(one)) < 0) {
+    __atomic_store_n(&box->out_head, head + 1, __ATOMIC_SEQ_CST);
+    if ((__atomic_load_n(&box->out_asleep, __ATOMIC_SEQ_CST) &&
+         __atomic_exchange_n(&box->out_asleep, false, __ATOMIC_SEQ_CST)) ||
+        head - __atomic_load_n(&box->out_tail, __ATOMIC_RELAXED) == OUT_WAKE) {
+        if (syscall(SYS_write, box->wake_fd, &one, sizeof(one)) < 0) {
             return; /* full counter: it is awake already */
         }
     }

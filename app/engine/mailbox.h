@@ -31,6 +31,7 @@ struct cv_mailbox {
     /* single producer (engine), single consumer (I/O); atomics, no lock */
     uint8_t out[CV_MAILBOX_OUT];
     uint64_t out_head, out_tail;
+    bool out_asleep; /* the I/O thread must be woken for the next byte */
     int wake_fd; /* eventfd: the I/O thread's poll */
 };
 
@@ -46,6 +47,8 @@ void cv_mailbox_give_gdb(struct cv_mailbox *box, int fd);
 /* The next run of output bytes, without taking them; 0: none. */
 unsigned cv_mailbox_peek_out(struct cv_mailbox *box, const uint8_t **data);
 void cv_mailbox_drop_out(struct cv_mailbox *box, unsigned len);
+/* From now on the next byte wakes the I/O thread, once. False: bytes wait already. */
+bool cv_mailbox_sleep_out(struct cv_mailbox *box);
 
 /* Engine thread. */
 void cv_mailbox_bind(struct cv_mailbox *box, struct cv_vm *vm);
@@ -55,6 +58,7 @@ bool cv_mailbox_input_possible(struct cv_mailbox *box); /* bytes waiting, or mor
 /* Waits until something arrived (true) or until host time deadline_ns of CLOCK_MONOTONIC. */
 bool cv_mailbox_wait(struct cv_mailbox *box, uint64_t deadline_ns);
 int cv_mailbox_wait_gdb(struct cv_mailbox *box); /* -1: quitting */
+int cv_mailbox_take_gdb(struct cv_mailbox *box); /* without waiting; -1: none */
 /* Appends one output byte; waits while full. Called inside the guest run: general registers only
  * (built with the target attribute; only raw waits). */
 void cv_mailbox_put_out(struct cv_mailbox *box, uint8_t byte);

@@ -19,3 +19,13 @@ void cv_check_failed(const char *expr, const char *file, int line)
     }
     _exit(CV_EXIT_INTERNAL);
 }
+
+#ifdef __SANITIZE_ADDRESS__
+/* The engine thread has an alternate signal stack of its own (hostmem.c), which the runtime would
+ * take for the one it made, and unmap. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "use_sigaltstack=0";
+}
+#endif

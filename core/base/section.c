@@ -63,7 +63,7 @@ void cv_section_u32_max(struct cv_section *s, uint32_t *v, uint32_t max)
 
 void cv_section_bool(struct cv_section *s, bool *v)
 {
-    uint8_t byte = *v ? 1 : 0;
+    uint8_t byte = !cv_section_loading(s) && *v ? 1 : 0; /* nothing is read on load */
     cv_section_u8_max(s, &byte, 1);
     *v = byte != 0;
 }

@@ -162,6 +162,7 @@ static void section(void *dev, struct cv_section *s)
                 uint8_t was = pci->config[fn][reg];
                 cv_section_u8(s, &pci->config[fn][reg]);
                 if ((pci->config[fn][reg] ^ was) & ~mask) {
+                    pci->config[fn][reg] = was; /* the next load is held against it */
                     s->failed = true;
                 }
             }

@@ -57,8 +57,7 @@ static bool find_area(struct cv_cpu *cpu, const struct cv_insn *insn, uint32_t n
     return true;
 }
 
-/* -- FXSAVE, FXRSTOR
- * ----------------------------------------------------------------------------- */
+/* -- FXSAVE, FXRSTOR ----------------------------------------------------------------- */
 
 bool cv_fpstate_fxsave(struct cv_cpu *cpu, const struct cv_insn *insn)
 {
@@ -89,8 +88,7 @@ bool cv_fpstate_fxrstor(struct cv_cpu *cpu, const struct cv_insn *insn)
     return true;
 }
 
-/* -- XSAVE, XRSTOR
- * ------------------------------------------------------------------------------- */
+/* -- XSAVE, XRSTOR ------------------------------------------------------------------- */
 
 static uint64_t requested(const struct cv_cpu *cpu)
 {
@@ -198,9 +196,7 @@ bool cv_fpstate_xrstor(struct cv_cpu *cpu, const struct cv_insn *insn)
     return true;
 }
 
-/* -- MXCSR
- * ---------------------------------------------------------------------------------------
- */
+/* -- MXCSR --------------------------------------------------------------------------- */
 
 bool cv_fpstate_ldmxcsr(struct cv_cpu *cpu, const struct cv_insn *insn)
 {
@@ -225,8 +221,7 @@ bool cv_fpstate_stmxcsr(struct cv_cpu *cpu, const struct cv_insn *insn)
            cv_mem_write(cpu, gva, 4, cv_fpregs_mxcsr());
 }
 
-/* -- x87 environment
- * ----------------------------------------------------------------------------- */
+/* -- x87 environment ----------------------------------------------------------------- */
 
 /* SDM 1 8.1.7 "x87 FPU Tag Word": the tags that the abridged byte and the contents imply.
  */

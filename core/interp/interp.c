@@ -487,6 +487,13 @@ void cv_interp_run(struct cv_interp *interp, struct cv_cpu *cpu)
     }
 }
 
+bool cv_interp_compute(struct cv_cpu *cpu, const struct cv_insn *insn)
+{
+    struct cv_interp_op x = {.cpu = cpu, .insn = insn, .next = cpu->rip + insn->len};
+    cv_interp_fn fn = route[insn->info->op];
+    return fn != NULL && fn != execute_fp && !insn->is_mem && fn(&x);
+}
+
 /* -- life ---------------------------------------------------------------------------- */
 
 struct cv_interp *cv_interp_new(void)

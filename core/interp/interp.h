@@ -31,6 +31,7 @@
 
 #include "core/cpu/regs.h"
 
+struct cv_insn;
 struct cv_interp;
 
 /* Thunk memory and a small decode cache keyed by physical address and validated by bytes.
@@ -43,5 +44,10 @@ void cv_interp_step(struct cv_interp *interp, struct cv_cpu *cpu);
 /* Steps, serving boundaries, until cpu->left <= 0, or cpu->leave is set, or a HLT.
  * cpu->leave is not cleared. */
 void cv_interp_run(struct cv_interp *interp, struct cv_cpu *cpu);
+
+/* Computes one instruction without memory operands on cpu's registers and flags: no fetch, no
+ * step, no FPU. False: cpu->fault, or not such an instruction. For the self-test
+ * (core/translate/selftest.h). */
+bool cv_interp_compute(struct cv_cpu *cpu, const struct cv_insn *insn);
 
 #endif

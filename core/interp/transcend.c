@@ -121,8 +121,7 @@ static struct cv_xf negate(struct cv_xf a)
     return a;
 }
 
-/* -- exponential
- * --------------------------------------------------------------------------------- */
+/* -- exponential --------------------------------------------------------------------- */
 
 /* e^y - 1 = y (1 + y/2 (1 + y/3 (1 + ...))), |y| <= ln 2: 0.694^27 / 27! < 2^-100 */
 struct cv_xf cv_transcend_exp2m1(struct cv_xf x)
@@ -134,8 +133,7 @@ struct cv_xf cv_transcend_exp2m1(struct cv_xf x)
     return cv_xf_mul(y, sum);
 }
 
-/* -- logarithm
- * ----------------------------------------------------------------------------------- */
+/* -- logarithm ----------------------------------------------------------------------- */
 
 /* 2 atanh(s) log2(e), |s| <= 0.172: s^2 < 2^-5, 18 terms */
 static struct cv_xf log2_from_ratio(struct cv_xf s)
@@ -173,8 +171,7 @@ struct cv_xf cv_transcend_log2p1(struct cv_xf x)
     return log2_from_ratio(cv_xf_div(x, cv_xf_add(two, x)));
 }
 
-/* -- arc tangent
- * --------------------------------------------------------------------------------- */
+/* -- arc tangent --------------------------------------------------------------------- */
 
 struct cv_xf cv_transcend_pi(int quarters, bool neg)
 {
@@ -225,8 +222,7 @@ struct cv_xf cv_transcend_atan2(struct cv_xf y, struct cv_xf x)
     return r;
 }
 
-/* -- sine and cosine
- * ----------------------------------------------------------------------------- */
+/* -- sine and cosine ----------------------------------------------------------------- */
 
 /* pi/2 of 66 significant bits, in units of 2^-67: SDM 1 "Approximation of Pi" (8.3.8) */
 #define HALF_PI CONST(0xc, 0x90fdaa22168c234c)

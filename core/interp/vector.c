@@ -52,8 +52,7 @@ struct cv_vector {
     struct key keys[SLOTS];
 };
 
-/* -- host faults
- * --------------------------------------------------------------------------------- */
+/* -- host faults --------------------------------------------------------------------- */
 
 static bool leave_thunk(void *arg, int signo, void *context)
 {
@@ -92,8 +91,7 @@ void cv_vector_free(struct cv_vector *v)
     cv_hostmem_pages_free(v, sizeof(*v));
 }
 
-/* -- emitting
- * ------------------------------------------------------------------------------------ */
+/* -- emitting ------------------------------------------------------------------------ */
 
 struct out {
     uint8_t *p;
@@ -249,8 +247,7 @@ static uint8_t *find_thunk(struct cv_vector *v, const struct cv_insn *insn)
 CV_STATIC_ASSERT(sizeof(struct key) == 16, "keys are compared as two words");
 CV_STATIC_ASSERT(offsetof(struct frame, flags) == 32, "emit() knows the frame");
 
-/* -- availability
- * -------------------------------------------------------------------------------- */
+/* -- availability -------------------------------------------------------------------- */
 
 /* x87 instructions that do not look for pending exceptions, SDM 1 8.3.11, 8.6 */
 static bool is_no_wait(const struct cv_insn *insn)
@@ -299,9 +296,7 @@ bool cv_vector_available(struct cv_cpu *cpu, const struct cv_insn *insn)
     return true;
 }
 
-/* -- running
- * -------------------------------------------------------------------------------------
- */
+/* -- running ------------------------------------------------------------------------- */
 
 /* Finds the memory operand, checks alignment, reads it or makes sure it can be written.
  */

@@ -81,8 +81,7 @@ static struct cv_xf unpack(struct real x)
     return cv_xf_make(is_neg(x), (exp == 0 ? 1 : exp) - BIAS, x.m);
 }
 
-/* -- stack image: ST(i) is relative to TOP, tags are physical
- * ------------------------------------- */
+/* -- stack image: ST(i) is relative to TOP, tags are physical ------------------------ */
 
 static unsigned top(const struct run *r)
 {
@@ -130,8 +129,7 @@ static void push(struct run *r, struct real x)
     set(r, 0, x);
 }
 
-/* -- exceptions
- * ------------------------------------------------------------------------------------ */
+/* -- exceptions ---------------------------------------------------------------------- */
 
 /* False when the exception is unmasked: the caller stores nothing. */
 static bool masked(struct run *r, uint16_t flags)
@@ -229,8 +227,7 @@ static struct real round_result(struct run *r, struct cv_xf x)
     return signed_value(hi, (uint16_t)exp, x.neg);
 }
 
-/* -- functions of one operand
- * ---------------------------------------------------------------------- */
+/* -- functions of one operand -------------------------------------------------------- */
 
 /* Common special cases; true when *x is already the answer. */
 static bool special_operand(struct run *r, struct real *x, enum class c)
@@ -318,8 +315,7 @@ static void trigonometric(struct run *r, enum trig which)
     }
 }
 
-/* -- functions of two operands: result to ST1, then pop
- * -------------------------------------------- */
+/* -- functions of two operands: result to ST1, then pop ------------------------------ */
 
 static struct real arc_tangent(struct run *r, struct real y, enum class cy, struct real x,
                                enum class cx)

@@ -128,7 +128,7 @@ static const char *const names[CV_SELFTEST_COUNT] = {
     "exchange",          "SSE and AVX arithmetic",      "conversion",
     "rounding",          "FMA",          "F16C",        "vector integer",
     "string compare",    "AES",          "PCLMULQDQ",   "MMX",
-    "x87",               "x87 condition code"};
+    "x87",               "x87 partial remainder",    "x87 condition code"};
 
 const char *cv_selftest_name(unsigned cls)
 {
@@ -143,39 +143,23 @@ unsigned cv_selftest_class(const struct cv_insn *insn)
     case CV_OP_SBB:
     case CV_OP_SUB:
     case CV_OP_CMP:
-    case CV_OP_INC:
-    case CV_OP_DEC:
-    case CV_OP_NOT:
-    case CV_OP_NEG:
+    case CV_OP_INC ... CV_OP_NEG:
         return CV_SELFTEST_ARITH;
     case CV_OP_AND:
     case CV_OP_OR:
     case CV_OP_XOR:
     case CV_OP_TEST:
         return CV_SELFTEST_LOGIC;
-    case CV_OP_SHL:
-    case CV_OP_SHR:
-    case CV_OP_SAR:
-    case CV_OP_SHLD:
-    case CV_OP_SHRD:
+    case CV_OP_SHL ... CV_OP_SHRD:
         return CV_SELFTEST_SHIFT;
-    case CV_OP_ROL:
-    case CV_OP_ROR:
-    case CV_OP_RCL:
-    case CV_OP_RCR:
+    case CV_OP_ROL ... CV_OP_RCR:
         return CV_SELFTEST_ROTATE;
-    case CV_OP_MUL:
-    case CV_OP_IMUL:
-    case CV_OP_IMUL2:
-    case CV_OP_IMUL3:
+    case CV_OP_MUL ... CV_OP_IMUL3:
         return CV_SELFTEST_MUL;
     case CV_OP_DIV:
     case CV_OP_IDIV:
         return CV_SELFTEST_DIV;
-    case CV_OP_BT:
-    case CV_OP_BTS:
-    case CV_OP_BTR:
-    case CV_OP_BTC:
+    case CV_OP_BT ... CV_OP_BTC:
         return CV_SELFTEST_BITTEST;
     case CV_OP_BSF:
     case CV_OP_BSR:

@@ -50,6 +50,7 @@ enum cv_selftest_class {
     CV_SELFTEST_PCLMUL,
     CV_SELFTEST_MMX,
     CV_SELFTEST_X87,
+    CV_SELFTEST_X87REM, /* FPREM: how far one step reduces is the processor's choice */
     CV_SELFTEST_X87CC,
     CV_SELFTEST_COUNT
 };

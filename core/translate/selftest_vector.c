@@ -221,7 +221,8 @@ static uint64_t hash_result(uint64_t h, const struct io *out,
     }
     h = mix(h, (uint64_t)fsw | (uint64_t)out->fx[OFF_FTW] << 16 |
                    (uint64_t)cv_ld32(out->fx + OFF_MXCSR) << 32);
-    bool x87 = row->cls == CV_SELFTEST_X87 || row->cls == CV_SELFTEST_MMX;
+    bool x87 = row->cls == CV_SELFTEST_X87 || row->cls == CV_SELFTEST_X87REM ||
+               row->cls == CV_SELFTEST_MMX;
     for (unsigned i = 0; x87 && i < 8; i++) {
         bool full = (out->fx[OFF_FTW] >> (((fsw >> 11) + i) & 7) & 1) != 0;
         if (full) { /* what an empty register holds is nobody's business */

@@ -562,6 +562,8 @@ const struct cv_selftest_row cv_tab_selftest[] = {
     {CV_SELFTEST_X87, CV_ROW_X87 | CV_ROW_SCALAR | CV_ROW_FLAGS, 2, {0xdf, 0xf1}}, /* fcomip st,st(1) */
     {CV_SELFTEST_X87, CV_ROW_X87 | CV_ROW_SCALAR | CV_ROW_FLAGS, 2, {0xdb, 0xe9}}, /* fucomi st,st(1) */
     {CV_SELFTEST_X87, CV_ROW_X87 | CV_ROW_SCALAR | CV_ROW_FLAGS, 2, {0xdf, 0xe9}}, /* fucomip st,st(1) */
+    {CV_SELFTEST_X87REM, CV_ROW_X87 | CV_ROW_SCALAR | CV_ROW_MODES, 2, {0xd9, 0xf8}}, /* fprem */
+    {CV_SELFTEST_X87REM, CV_ROW_X87 | CV_ROW_SCALAR | CV_ROW_MODES, 2, {0xd9, 0xf5}}, /* fprem1 */
     {CV_SELFTEST_X87, CV_ROW_X87, 2, {0xd9, 0xe4}}, /* ftst */
     {CV_SELFTEST_X87, CV_ROW_X87, 2, {0xd9, 0xe5}}, /* fxam */
     {CV_SELFTEST_X87, CV_ROW_X87, 2, {0xdb, 0xe2}}, /* fnclex */
@@ -581,4 +583,5 @@ const uint64_t cv_tab_selftest_hash[CV_SELFTEST_COUNT] = {
     [CV_SELFTEST_PCLMUL] = 0xac5ef1e86e1de594,
     [CV_SELFTEST_MMX] = 0xeb10f440e90e469c,
     [CV_SELFTEST_X87] = 0x86a29e6a2faaf213,
+    [CV_SELFTEST_X87REM] = 0xb61936a0e156f669,
 };

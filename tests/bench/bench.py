@@ -68,9 +68,25 @@ def line(what, values, base=None, base_name=""):
     print(text, flush=True)
 
 
+def mitigations(append):
+    """What either side's kernel chose, from its own mouth."""
+    sides = {"ours": ours("run", "bench", append + " bench=none")}
+    if QEMU:
+        sides["qemu"] = qemu("bench", append + " bench=none")
+    for name, args in sides.items():
+        out = cpu_of(args)[2]
+        print("mitigations, %s: %s" % (name, "; ".join(l.split("MITIGATION ")[1].strip() for l in out.splitlines()
+                                                      if "MITIGATION " in l)))
+
+
 def boot(rounds, temp):
-    print("== boot of the cloud kernel to init, CPU seconds")
-    append = "console=ttyS0 panic=-1 quiet"
+    boot_with(rounds, temp, "console=ttyS0 panic=-1 quiet")
+    boot_with(rounds, temp, "console=ttyS0 panic=-1 quiet mitigations=off")
+
+
+def boot_with(rounds, temp, append):
+    print("== boot of the cloud kernel to init, CPU seconds; command line: %s" % append)
+    mitigations(append)
     trace = os.path.join(temp, "b.cvt")
 
     def record():
@@ -98,6 +114,7 @@ def boot(rounds, temp):
 def micro(rounds, temp):
     print("== micro workloads in the guest, CPU seconds less the boot's; native is the same program on the host")
     append = "console=ttyS0 panic=-1 quiet"
+    mitigations(append)
     base = interleaved({"ours": lambda: cpu_of(ours("run", "init", append))[0],
                         "qemu": (lambda: cpu_of(qemu("init", append))[0]) if QEMU else (lambda: 0.0)}, rounds)
     for name in WORK:
@@ -150,6 +167,23 @@ class Gdb:
             self.buffer += data
 
 
+def record(rounds, temp):
+    print("== recording over not recording, replay over recording: one workload each, CPU seconds of whole runs")
+    trace = os.path.join(temp, "r.cvt")
+    for name in ("integer", "sieve", "syscall", "fork"):
+        append = "console=ttyS0 panic=-1 quiet bench=" + name
+
+        def recording():
+            if os.path.exists(trace):
+                os.unlink(trace)
+            return cpu_of(ours("record", "bench", append, "-o", trace))[0]
+
+        r = interleaved({"recording": recording, "not recording": lambda: cpu_of(ours("run", "bench", append))[0],
+                         "replaying": lambda: cpu_of([CV, "replay", trace])[0]}, rounds)
+        line(name + " recording", r["recording"], r["not recording"], "not recording")
+        line(name + " replaying", r["replaying"], r["recording"], "recording")
+
+
 def gdb(rounds, temp):
     print("== reverse-stepi near the end of a crash trace, packet in to reply out")
     trace = os.path.join(temp, "c.cvt")
@@ -185,7 +219,7 @@ def main():
         del args[i:i + 2]
     if not QEMU:
         print("no qemu-system-x86_64 on this machine: the peer's columns are left out")
-    parts = {"boot": boot, "micro": micro, "gdb": gdb}
+    parts = {"boot": boot, "micro": micro, "record": record, "gdb": gdb}
     with tempfile.TemporaryDirectory() as temp:
         for name in args or parts:
             parts[name](rounds, temp)

@@ -61,7 +61,8 @@ def prefixes_agree(directory, name):
         check(len(states) == 1, "at %d: %s" % (at, states))
 
 
-for guest in sorted(g for g in os.listdir(GUEST) if not g.endswith(".elf64")):
+for guest in sorted(g for g in os.listdir(GUEST)
+                    if not g.endswith(".elf64") and os.path.isfile(os.path.join(GUEST, g))):
     case("guest %s: live equals recorded" % guest, live_equals_recorded, guest)
     case("guest %s: all axes agree" % guest, axes_agree, guest)
     case("guest %s: stops agree" % guest, prefixes_agree, guest)

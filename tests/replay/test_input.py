@@ -83,11 +83,66 @@ def traces(directory):
     refused(directory, 66, "", "replay", trace, "--to", "crash")
     refused(directory, 66, "", "replay", trace, "--to", "mark:nowhere")
     expect(0, "verify", trace)
-    data = bytearray(open(trace, "rb").read())
-    # a newer format version: found by its place in both superblocks (docs/trace-format.md)
-    import struct
     check(stat_mode(trace) == 0o600, "a trace holds secrets: mode %o" % stat_mode(trace))
-    refused(directory, 65, "", "info", write(directory, "v", bytes(data[:8]) + b"\xff" * 8 + bytes(data[16:])))
+    # one superblock garbled: the other serves; both: refused
+    data = open(trace, "rb").read()
+    for slot in (0, 4096):
+        expect(0, "verify", write(directory, "one", data[:slot] + b"\xff" * 4096 + data[slot + 4096:]))
+    refused(directory, 65, "both superblocks are damaged", "info",
+            write(directory, "both", data[:8] + b"\xff" * 8184 + data[8192:]))
+
+
+def hash64(data):
+    """XXH3-64 from the library that the program itself is linked with."""
+    import ctypes
+    function = ctypes.CDLL("libxxhash.so.0").XXH3_64bits
+    function.restype = ctypes.c_uint64
+    return function(bytes(data), ctypes.c_size_t(len(data)))
+
+
+def forge(data, slots, **fields):
+    """A trace whose superblocks `slots` say something else, with right hashes (docs/trace-format.md "Superblocks")."""
+    places = {"version": (8, 4), "epoch": (12, 4), "incompat": (16, 8), "ro_compat": (24, 8), "compat": (32, 8),
+              "generation": (56, 8), "base_offset": (64, 8)}
+    data = bytearray(data)
+    for slot in slots:
+        block = data[slot * 4096:(slot + 1) * 4096]
+        check(hash64(block[:4088]) == int.from_bytes(block[4088:], "little"), "the layout is not as documented")
+        for name, value in fields.items():
+            at, size = places[name]
+            block[at:at + size] = value.to_bytes(size, "little")
+        block[4088:] = hash64(block[:4088]).to_bytes(8, "little")
+        data[slot * 4096:(slot + 1) * 4096] = block
+    return bytes(data)
+
+
+def versions(directory):
+    """Formats, features and machines of other builds are refused by name, and with right checksums."""
+    trace = os.path.join(directory, "t.cvt")
+    expect(1, "record", "--kernel", HELLO, "--memory", "16M", "-o", trace)
+    data = open(trace, "rb").read()
+    both = (0, 1)
+
+    def forged(*args, **fields):
+        return write(directory, "forged.cvt", forge(data, *args, **fields))
+
+    for command in ("info", "verify", "replay", "debug"):
+        refused(directory, 65, r"forged.cvt: trace format 2; this build reads 1;", command, forged(both, version=2))
+    refused(directory, 65, r"trace format 4294967295; this build reads 1;", "info", forged(both, version=2**32 - 1))
+    refused(directory, 65, r"trace format 0; this build reads 1;", "info", forged(both, version=0))
+    refused(directory, 65, r"machine model 7; this build replays 1;", "verify", forged(both, epoch=7))
+    refused(directory, 65, r"features this build lacks \(bits 8000000000000001\)", "verify",
+            forged(both, incompat=1 << 63 | 1))
+    refused(directory, 65, r"byte 99999999 of", "verify", forged(both, base_offset=99999999))
+    refused(directory, 65, r"byte 0 of", "verify", forged(both, base_offset=0))
+    refused(directory, 65, r"byte \d+ of", "verify", forged(both, base_offset=2**64 - 1))
+    refused(directory, 65, "nothing can be replayed|damaged", "verify", forged(both, base_offset=8193))
+    # the newer superblock counts
+    refused(directory, 65, r"trace format 2", "verify", forged((1,), version=2, generation=9))
+    expect(0, "verify", forged((1,), version=2, generation=0))
+    # unknown bits that do not matter
+    expect(0, "verify", forged(both, compat=1 << 63))
+    expect(0, "verify", forged(both, ro_compat=1 << 63))
 
 
 def stat_mode(path):
@@ -132,6 +187,7 @@ def helps(directory):
 case("input: words", words)
 case("input: kernels", kernels)
 case("input: traces", traces)
+case("input: versions and features", versions)
 case("input: two programs on one trace", two_programs)
 case("input: refused recording leaves nothing", no_output_left)
 case("input: --until", stops)

@@ -4,14 +4,15 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from cvtest import AXES, CV, GUESTS, Skip, case, check, expect, finish, info, run, verify  # noqa: E402
+from cvtest import (AXES, CV, GUEST, GUESTS, Skip, case, check, expect, finish, info, read_until, run,  # noqa: E402
+                    session_of, start, verify)
+from killing import judge_killed, record_and_kill  # noqa: E402
 
 KERNEL = os.path.join(GUESTS, "vmlinuz-cloud")
 APPEND = "console=ttyS0 panic=-1"
@@ -51,24 +52,20 @@ def boot(directory):
         check(result["result"] == "exact", "%s: %s" % (axis, result))
         states[axis] = result["state"]
     check(len(set(states.values())) == 1, states)
-    part = str(d["end"]["icount"] // 8)
-    states = set()
-    for axis in ("plain", "interpreter", "one-insn-blocks", "flush-each-block"):
-        out, _ = expect(0, "verify", trace, "--json", "--to", part, *AXES[axis], timeout=600)
-        states.add(json.loads(out)["state"])
-    check(len(states) == 1, "axes disagree at %s: %s" % (part, states))
+    for share, axes in ((4, ("plain", "interpreter", "one-insn-blocks")), (64, ("plain", "flush-each-block"))):
+        part = str(d["end"]["icount"] // share)
+        states = set()
+        for axis in axes:
+            out, _ = expect(0, "verify", trace, "--json", "--to", part, *AXES[axis], timeout=600)
+            states.add(json.loads(out)["state"])
+        check(len(states) == 1, "axes disagree at %s: %s" % (part, states))
 
 
 def console(directory):
     """The console takes input, recorded and replayed."""
     trace = os.path.join(directory, "t.cvt")
-    p = subprocess.Popen([CV, "record", *machine("shell"), "-o", trace], stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    text = b""
-    while b"SHELL: ready" not in text:
-        data = os.read(p.stdout.fileno(), 4096)
-        check(data, "ended: %s" % text[-800:])
-        text += data
+    p = start("record", *machine("shell"), "-o", trace)
+    text = read_until(p.stdout.fileno(), b"SHELL: ready")
     p.stdin.write(b"echo $((6*7)) is the answer\nexit\n")
     p.stdin.flush()
     out, err = p.communicate(timeout=300)
@@ -82,21 +79,14 @@ def console(directory):
 
 def idle_costs_nothing(directory):
     """--pace real: an idle guest waits for the host, and the host does nothing."""
-    p = subprocess.Popen([CV, "run", *machine("shell")[:-2], "--pace", "real"],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    text = b""
-    while b"SHELL: ready" not in text:
-        data = os.read(p.stdout.fileno(), 4096)
-        check(data, "ended: %s" % text[-800:])
-        text += data
+    p = start("run", *machine("shell")[:-2], "--pace", "real")
+    read_until(p.stdout.fileno(), b"SHELL: ready")
     time.sleep(1)
 
     def ticks():
         total = 0
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(p.pid)],
-                                  stdout=subprocess.PIPE).stdout.split()
-        for pid in [str(p.pid)] + [c.decode() for c in children]:
-            fields = open("/proc/%s/stat" % pid).read().rsplit(")", 1)[1].split()
+        for pid in session_of(p.pid):
+            fields = open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()
             total += int(fields[11]) + int(fields[12])
         return total
 
@@ -111,56 +101,113 @@ def idle_costs_nothing(directory):
 
 
 def killed(directory):
-    """kill -9 at random moments loses nothing that was logged."""
+    """kill -9 at random moments loses nothing that was logged, and at most the last moments of the guest."""
     seed = random.Random(7)
-    for i in range(4):
-        trace = os.path.join(directory, "k%d.cvt" % i)
-        p = subprocess.Popen([CV, "record", *machine("crash"), "-o", trace], stdin=subprocess.DEVNULL,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(0.1 + seed.random() * 1.5)
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(p.pid)],
-                                  stdout=subprocess.PIPE).stdout.split()
-        for pid in [int(c) for c in children] + [p.pid]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        p.wait()
-        if not os.path.exists(trace) or os.path.getsize(trace) == 0:
-            continue  # killed before the machine was made
-        rc, out, err = run("verify", trace, "--json", timeout=300)
-        check(rc in (0, 4, 65), "exit %d: %s" % (rc, err))
-        if rc == 65:
-            check(os.path.getsize(trace) < 32 << 20, "refused: %s" % err)
-            continue
-        check(json.loads(out)["result"] == "exact", out)
+    ends = []
+    for i in range(6):
+        trace = os.path.join(directory, "k.cvt")
+        seen = record_and_kill(trace, machine("crash"), 0.2 + seed.random() * 1.2)
+        if seen is not None:
+            ends.append(judge_killed(trace, seen))
+    print("        good to steps %s" % ends)
+    check(sum(end is not None and end > 1 << 20 for end in ends) >= 2, "too few had begun: %s" % ends)
+
+
+TYPED = bytes(random.Random(11).choices(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", k=3000000))
+ROOM = 3100 << 10  # bytes: the images, the first chunks and the journals find place, and then it is full
+
+
+def full_in_mid_run(directory, trace, *limit):
+    """A guest gets random input until its log finds no place: sealed there, exit 74, and what is there replays exactly."""
+    p = subprocess.run([*limit, CV, "record", "--kernel", os.path.join(GUEST, "echo"), "--memory", "4M",
+                        "--pace", "fast", "-o", trace], input=TYPED, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       timeout=300)
+    err = p.stderr.decode()
+    check(p.returncode == 74 and re.search(r"what was recorded so far is kept.*\[CV-E074\]", err),
+          "%d %s" % (p.returncode, err))
+    d = info(trace)
+    check(d["complete"] and d["events"] > 1000, d)
+    result = verify(trace)
+    check(result["result"] == "exact" and result["icount"] == d["end"]["icount"], result)
+    replayed, _ = expect(0, "replay", trace, "--console")
+    check(len(replayed) > 100000 and p.stdout.startswith(replayed), "the console: %d of %d bytes" %
+          (len(replayed), len(p.stdout)))
+    print("        full after %d events, %d bytes" % (d["events"], d["file_bytes"]))
+
+
+def mounted(directory, size):
+    mount = os.path.join(directory, "small")
+    os.mkdir(mount)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % size, "none", mount],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("no right to mount a small tmpfs")
+    return mount
 
 
 def full_disk(directory):
-    """The disk is full in mid-recording: sealed, exit 74, and what is there replays."""
-    mount = os.path.join(directory, "small")
-    os.mkdir(mount)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=15500k", "none", mount],
-                      stderr=subprocess.DEVNULL).returncode != 0:
-        raise Skip("no right to mount a small tmpfs")
+    mount = mounted(directory, ROOM)
     try:
-        trace = os.path.join(mount, "t.cvt")
-        rc, out, err = run("record", *machine("crash"), "-o", trace, timeout=300)
-        check(rc == 74, "exit %d: %s" % (rc, err))
-        check("[CV-E074]" in err, err)
-        if os.path.exists(trace):
-            rc, out, err = run("verify", trace, timeout=300)
-            check(rc in (0, 4, 65), "verify: %d %s" % (rc, err))
+        full_in_mid_run(directory, os.path.join(mount, "t.cvt"))
     finally:
         subprocess.run(["umount", "-l", mount])
 
 
 def size_limit(directory):
     """RLIMIT_FSIZE is a full disk too, never a death by SIGXFSZ."""
+    full_in_mid_run(directory, os.path.join(directory, "t.cvt"), "prlimit", "--fsize=%d" % ROOM)
+
+
+def no_room_at_all(directory):
+    """No place for the images: nothing was run, exit 74."""
     trace = os.path.join(directory, "t.cvt")
     p = subprocess.run(["prlimit", "--fsize=%d" % (1 << 20), CV, "record", *machine("init"), "-o", trace],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=300)
-    check(p.returncode == 74, "%d %s" % (p.returncode, p.stderr))
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+    check(p.returncode == 74 and b"[CV-E074]" in p.stderr and p.stdout == b"", "%d %s" % (p.returncode, p.stderr))
+    if os.path.exists(trace):
+        rc, out, err = run("verify", trace)
+        check(rc == 65 and "[CV-E065]" in err, "verify: %d %s" % (rc, err))
+
+
+def under_load(directory):
+    """A loaded host changes nothing: recorded and verified beside busy loops on every core."""
+    quiet, loaded = os.path.join(directory, "q.cvt"), os.path.join(directory, "l.cvt")
+    expect(0, "record", *machine("init"), "-o", quiet, timeout=600)
+    state = verify(quiet)
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        expect(0, "record", *machine("init"), "-o", loaded, timeout=600)
+        check(verify(quiet) == state, "verify of the same trace")
+        check(verify(loaded) == state, "a machine without input ran otherwise: %s, not %s" % (verify(loaded), state))
+    finally:
+        for p in loops:
+            p.kill()
+            p.wait()
+
+
+def live(directory):
+    """--pace real on the console: the shell answers at once, though the guest idles; recorded, and replayed without waiting."""
+    trace = os.path.join(directory, "t.cvt")
+    p = start("record", *machine("shell")[:-2], "--pace", "real", "-o", trace)
+    text = read_until(p.stdout.fileno(), b"SHELL: ready")
+    slowest = 0
+    for i in range(10):
+        time.sleep(0.2)
+        begin = time.monotonic()
+        p.stdin.write(b"echo $((%d*7))\n" % (1000 + i))
+        p.stdin.flush()
+        text += read_until(p.stdout.fileno(), b"%d" % (7 * (1000 + i)), 10)
+        slowest = max(slowest, time.monotonic() - begin)
+    print("        slowest answer %.0f ms" % (1000 * slowest))
+    check(slowest < 1, "an answer took %.1f s" % slowest)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=20)
+    check(p.returncode == 0 and b"stopped" in err, "%d %s" % (p.returncode, err))
+    begin = time.monotonic()
+    replayed, _ = expect(0, "replay", trace, "--console", timeout=300)
+    check(replayed == text + out, "replayed console differs")
+    d = info(trace)
+    check(d["events"] >= 10 and d["complete"], d)
+    verify(trace)
 
 
 def bad_initrd(directory):
@@ -181,7 +228,10 @@ case("linux: boots, replays under the axes", boot)
 case("linux: console input", console)
 case("linux: idle costs nothing", idle_costs_nothing)
 case("linux: kill -9", killed)
-case("linux: full disk", full_disk)
-case("linux: file size limit", size_limit)
+case("linux: console, live", live)
+case("linux: full disk in mid-run", full_disk)
+case("linux: file size limit in mid-run", size_limit)
+case("linux: no room for the images", no_room_at_all)
+case("linux: host under load", under_load)
 case("linux: truncated initrd", bad_initrd)
 finish()

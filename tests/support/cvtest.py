@@ -5,7 +5,9 @@ A test file calls case(name, function) and finish(). Each case gets a fresh dire
 """
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,8 +16,8 @@ import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODE = os.environ.get("CV_MODE", "release")
-CV = os.path.join(TOP, "build", MODE, "chronovisor")
-GUEST = os.path.join(TOP, "build", "guest")
+CV = os.environ.get("CV_BIN", os.path.join(TOP, "build", MODE, "chronovisor"))
+GUEST = os.environ.get("CV_GUEST", os.path.join(TOP, "build", "guest"))
 GUESTS = os.environ.get("CV_GUESTS", os.path.join(TOP, "build", "guests"))
 
 counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -51,6 +53,63 @@ def expect(code, *args, **kw):
     check(rc == code, "chronovisor %s: exit %d, not %d\n%s%s" %
           (" ".join(map(str, args)), rc, code, out.decode(errors="replace")[-2000:], err[-2000:]))
     return out, err
+
+
+def start(*args, **kw):
+    """chronovisor ARGS in the background, in a session of its own, with pipes; a Popen."""
+    for stream in ("stdin", "stdout", "stderr"):
+        kw.setdefault(stream, subprocess.PIPE)
+    return subprocess.Popen([CV, *map(str, args)], start_new_session=True, **kw)
+
+
+def session_of(leader):
+    """The pids of a session with a live thread: a front and its engine. (A killed leader is a zombie while its other
+    threads still hold the files.)"""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getsid(int(pid)) != leader:
+                continue
+            states = [open("/proc/%s/task/%s/stat" % (pid, task)).read().rsplit(")", 1)[1].split()[0]
+                      for task in os.listdir("/proc/%s/task" % pid)]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if len(states) > 1 or any(state not in "ZX" for state in states):
+            found.append(int(pid))
+    return found
+
+
+def kill_all(p):
+    """kill -9 of everything start() made; returns when it is gone, and its locks with it."""
+    deadline = time.monotonic() + 20
+    while True:
+        pids = session_of(p.pid)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if not pids:
+            break
+        check(time.monotonic() < deadline, "does not die: %s" % pids)
+        time.sleep(0.005)
+    p.wait()
+
+
+def read_until(fd, mark, timeout=120):
+    """What comes from fd up to and including a read that completes mark."""
+    text = b""
+    deadline = time.monotonic() + timeout
+    while mark not in text:
+        ready, _, _ = select.select([fd], [], [], max(0, deadline - time.monotonic()))
+        check(ready, "no %r within %d s: %r" % (mark, timeout, text[-800:]))
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            data = b""
+        check(data, "ended without %r: %r" % (mark, text[-800:]))
+        text += data
+    return text
 
 
 def verify(trace, *axis, code=0):

@@ -222,3 +222,22 @@ Test(session, a_time_is_found_at_the_first_step_that_shows_it)
     cr_assert_not(cv_session_parse_pos(w.session, "crash", &icount, &err));
     world_close(&w);
 }
+
+Test(session, a_place_outside_the_trace_is_an_error)
+{
+    struct world w;
+    char text[40];
+    world_open(&w, NULL);
+    cv_icount end = cv_session_end(w.session);
+    cv_format(text, sizeof(text), "%lu", (unsigned long)end + 1);
+    const char *const outside[] = {text, "99999999s", "crash", "mark:nowhere"};
+    for (size_t i = 0; i < CV_ARRAY_LEN(outside); i++) {
+        struct cv_error err = {0};
+        cv_icount icount;
+        cr_assert_not(cv_session_parse_pos(w.session, outside[i], &icount, &err), "%s",
+                      outside[i]);
+        cr_assert_eq(err.code, CV_EXIT_NOINPUT, "%s: %s", outside[i], err.text);
+    }
+    cr_assert_eq(cv_session_icount(w.session), 0);
+    world_close(&w);
+}

@@ -46,8 +46,15 @@ __asm__(".text\n"
 static sigjmp_buf back;
 static uint8_t signal_stack[65536];
 
-static void on_signal(int signo)
+static struct sigaction before[NSIG]; /* the program's own: faults in translated code */
+static volatile bool running;
+
+static void on_signal(int signo, siginfo_t *info, void *context)
 {
+    if (!running && (before[signo].sa_flags & SA_SIGINFO) != 0) {
+        before[signo].sa_sigaction(signo, info, context);
+        return;
+    }
     siglongjmp(back, signo);
 }
 
@@ -61,12 +68,12 @@ bool native_init(void)
     }
     stack_t ss = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
     sigaltstack(&ss, NULL);
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_NODEFER};
-    sigaction(SIGFPE, &sa, NULL);
-    sigaction(SIGSEGV, &sa, NULL);
-    sigaction(SIGILL, &sa, NULL);
-    sigaction(SIGBUS, &sa, NULL);
-    sigaction(SIGTRAP, &sa, NULL);
+    struct sigaction sa = {.sa_sigaction = on_signal,
+                           .sa_flags = SA_ONSTACK | SA_NODEFER | SA_SIGINFO};
+    static const int signals[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS, SIGTRAP};
+    for (unsigned i = 0; i < CV_ARRAY_LEN(signals); i++) {
+        sigaction(signals[i], &sa, &before[signals[i]]);
+    }
     return true;
 }
 
@@ -111,6 +118,7 @@ int native_run(struct native_ctx *ctx, unsigned bits)
     ctx->exit_taken = (uint64_t)(uintptr_t)native_exit_taken;
     *live = *ctx;
     int signo = sigsetjmp(back, 0);
+    running = signo == 0;
     if (signo != 0) {
         __asm__ volatile("cld");
         return signo;
@@ -120,6 +128,7 @@ int native_run(struct native_ctx *ctx, unsigned bits)
     } else {
         native_enter32();
     }
+    running = false;
     *ctx = *live;
     return 0;
 }

@@ -1,23 +1,28 @@
 /*
- * test_differential.c - every integer instruction form against the host CPU
+ * test_differential.c - every integer instruction form against the host CPU, twice
  *
  * Random encodings of the opcodes in the tables below are decoded, their operands are
  * aimed at the data window, and each runs natively and through cv_interp_step() from the
- * same registers, flags and memory. Flags that the decoder's table marks undefined are
+ * same registers, flags and memory. A second round in 64-bit mode runs each as a block of its
+ * own through cv_exec_run(), and counts only cases that ran as translated code. Flags that the decoder's table marks undefined are
  * not compared; what this CPU model gives them is checked in test_interp.c.
  */
 #include "native.h"
 
 #include "core/decode/decode.h"
 #include "core/system/control.h"
+#include "core/translate/exec.h"
+#include "core/translate/selftest.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CASES_64   330000u
 #define CASES_32   120000u
+#define CASES_EXEC 320000u
 #define DATA_BYTES 0x4000u
 
 enum { M1 = 0, M0F = 1, M38 = 2, M3A = 3 };
@@ -110,13 +115,15 @@ static const struct pattern patterns[] = {
 
 struct diff {
     struct stepper *s;
+    struct cv_exec *exec; /* NULL: interpreted */
+    bool native;          /* the last case ran as translated code */
     uint64_t rng;
     unsigned bits;
     struct cv_insn insn;
     uint8_t bytes[15];
     uint64_t gpr[16], rflags;
     uint64_t target; /* linear address of the memory operand */
-    unsigned ran, faults, covered[CV_OP_COUNT];
+    unsigned ran, natives, faults, covered[CV_OP_COUNT];
 };
 
 static uint64_t next_random(struct diff *d)
@@ -440,13 +447,56 @@ static uint64_t defined_flags(const struct cv_insn *in)
     return mask;
 }
 
+/* Breakpoints end the run: after the instruction, at the branch target, at each handler. */
+static void set_stops(struct diff *d)
+{
+    static cv_gva stops[256 + 16];
+    unsigned n = 0;
+    for (unsigned v = 0; v < 256; v++) {
+        stops[n++] = STEPPER_HANDLER + v * 16;
+    }
+    for (unsigned i = 1; i <= 15; i++) {
+        stops[n++] = STEPPER_CODE + i;
+    }
+    stops[n++] = NATIVE_TAKEN;
+    cv_exec_breakpoints(d->exec, stops, n);
+}
+
+static void run_translated(struct diff *d)
+{
+    struct cv_cpu *cpu = &d->s->cpu;
+    uint64_t native = cv_exec_stats(d->exec)->native_steps;
+    uint64_t before = cv_cpu_icount(cpu);
+    for (unsigned i = 0; i < 64; i++) {
+        cpu->leave = 0;
+        cv_exec_run(d->exec, cpu);
+        if (cv_exec_break_hit(d->exec)) {
+            break;
+        }
+    }
+    if (!cv_exec_break_hit(d->exec)) {
+        char text[700];
+        describe(d, text, sizeof(text));
+        cr_assert_fail("%s\nnever left: rip %llx", text, (unsigned long long)cpu->rip);
+    }
+    d->native = cv_exec_stats(d->exec)->native_steps != native;
+    cr_assert(!d->native || cv_cpu_icount(cpu) == before + 1);
+}
+
 static int guest_run(struct diff *d)
 {
     struct cv_cpu *cpu = &d->s->cpu;
     memcpy(cpu->gpr, d->gpr, sizeof(cpu->gpr));
     cpu->rflags = d->rflags;
+    if (d->exec != NULL) { /* the code page has translated code */
+        cv_ram_touch(&d->s->ram, STEPPER_CODE_GPA, CV_INSN_MAX);
+    }
     stepper_code(d->s, d->bytes, d->insn.len);
-    for (unsigned i = 0; i < 16; i++) { /* slices of a repeated instruction */
+    if (d->exec != NULL) {
+        run_translated(d);
+        cpu->leave = 0;
+    }
+    for (unsigned i = 0; d->exec == NULL && i < 16; i++) { /* slices of a repeated instruction */
         uint64_t before = cv_cpu_icount(cpu);
         stepper_step(d->s);
         cr_assert_eq(cv_cpu_icount(cpu), before + 1);
@@ -484,6 +534,14 @@ static void compare(struct diff *d, const struct native_ctx *host)
               "%s\nmemory differs", text);
 }
 
+/* Does the host have what the guest has not? A sanitizer's shadow lies where addresses of 32 bits
+ * reach. */
+static bool is_host_memory(uint64_t gva)
+{
+    unsigned char resident;
+    return mincore((void *)(uintptr_t)(gva & CV_PAGE_MASK), 1, &resident) == 0;
+}
+
 static void run_case(struct diff *d)
 {
     if (!make_bytes(d)) {
@@ -516,8 +574,13 @@ static void run_case(struct diff *d)
     host.rflags = d->rflags;
     native_code(d->bytes, d->insn.len, d->bits);
     int vector = guest_run(d);
+    if (vector == CV_EXC_PF && is_host_memory(d->s->cpu.cr2)) {
+        memcpy(stepper_at(d->s, STEPPER_DATA), (void *)(uintptr_t)STEPPER_DATA, DATA_BYTES);
+        return;
+    }
     int signo = native_run(&host, d->bits);
     d->ran++;
+    d->natives += d->native;
     d->covered[d->insn.info->op]++;
     if (vector >= 0 || signo != 0) {
         char text[700];
@@ -529,6 +592,12 @@ static void run_case(struct diff *d)
         return;
     }
     compare(d, &host);
+}
+
+static void report(const struct diff *d, const char *what)
+{
+    fprintf(stderr, "differential: %s: %u cases, 0 unexplained\n", what,
+            d->exec != NULL ? d->natives : d->ran);
 }
 
 static void run_cases(unsigned bits, unsigned count, uint64_t seed)
@@ -547,6 +616,29 @@ static void run_cases(unsigned bits, unsigned count, uint64_t seed)
         run_case(&d);
     }
     cr_assert_gt(d.faults, 20);
+    report(&d, bits == 64 ? "interpreter, 64-bit" : "interpreter, 32-bit");
+    stepper_free(d.s);
+}
+
+Test(differential, translated_integer_instructions_agree_with_the_host)
+{
+    static struct diff d;
+    struct cv_exec_config config = {.cache_bytes = 1u << 20};
+    d = (struct diff){.s = stepper_new(), .rng = 0x3141592653589793, .bits = 64};
+    d.exec = cv_exec_new(&d.s->cpu, d.s->interp, &config);
+    cr_assert_not_null(d.exec);
+    cr_assert(native_init());
+    stepper_mode(d.s, 3, 64);
+    for (unsigned i = 0; i < DATA_BYTES; i += 8) {
+        poke(&d, STEPPER_DATA + i, next_random(&d));
+    }
+    set_stops(&d);
+    while (d.natives < CASES_EXEC) {
+        run_case(&d);
+    }
+    fprintf(stderr, "differential: %u cases went to the interpreter\n", d.ran - d.natives);
+    report(&d, "translator, 64-bit");
+    cv_exec_free(d.exec);
     stepper_free(d.s);
 }
 
@@ -558,4 +650,35 @@ Test(differential, integer_instructions_agree_with_the_host_in_64_bit_mode)
 Test(differential, integer_instructions_agree_with_the_host_in_32_bit_mode)
 {
     run_cases(32, CASES_32, 0xfeedfacecafebeef);
+}
+
+/* What the start-up self-test asks for (core/translate/selftest.h). */
+Test(differential, a_class_that_is_switched_off_is_interpreted)
+{
+    static const struct {
+        uint8_t bytes[3];
+        unsigned cls;
+    } cases[] = {{{0x48, 0x01, 0xc8}, CV_SELFTEST_ARITH},
+                 {{0x48, 0xd3, 0xe3}, CV_SELFTEST_SHIFT},
+                 {{0x48, 0xf7, 0xe1}, CV_SELFTEST_MUL}};
+    for (unsigned i = 0; i < CV_ARRAY_LEN(cases); i++) {
+        for (unsigned off = 0; off < 2; off++) {
+            static struct diff d;
+            struct cv_exec_config config = {.cache_bytes = 1u << 20,
+                                            .native_off = off << cases[i].cls};
+            d = (struct diff){.s = stepper_new(), .bits = 64};
+            d.exec = cv_exec_new(&d.s->cpu, d.s->interp, &config);
+            d.rflags = CV_FL_FIXED | CV_FL_IF;
+            d.gpr[CV_RCX] = 3;
+            d.gpr[CV_RAX] = 7;
+            stepper_mode(d.s, 3, 64);
+            memcpy(d.bytes, cases[i].bytes, 3);
+            cr_assert_eq(cv_decode(d.bytes, 15, 64, &d.insn), CV_DECODE_OK);
+            set_stops(&d);
+            cr_assert_lt(guest_run(&d), 0);
+            cr_expect_eq(d.native, off == 0, "case %u", i);
+            cv_exec_free(d.exec);
+            stepper_free(d.s);
+        }
+    }
 }

@@ -1,0 +1,16 @@
+/*
+ * kaslr.h - how far a Linux guest moved itself from its link address
+ *
+ * Spec:    Linux Documentation/x86/boot.rst "pref_address", Documentation/x86/x86_64/mm.rst
+ * Thread:  engine thread only
+ */
+#ifndef CV_DEBUGGER_KASLR_H
+#define CV_DEBUGGER_KASLR_H
+
+#include "core/vm.h"
+
+/* What to add to an address of vmlinux where the machine stands. False: the kernel is no bzImage, or its text is not
+ * mapped yet. */
+bool cv_kaslr_slide(struct cv_vm *vm, const struct cv_vm_config *config, uint64_t *slide);
+
+#endif
