@@ -172,6 +172,13 @@ static bool make_private_socket(struct gdb_run *run, struct cv_front *front,
 static bool listen_for(struct gdb_run *run, struct cv_front *front, struct cv_error *err)
 {
     const struct cv_options *o = run->options;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    /* From here on there is something to remove; the loop of the front takes what came. */
+    sigprocmask(SIG_BLOCK, &set, NULL);
     if (o->command == CV_COMMAND_DEBUG) {
         return make_private_socket(run, front, err);
     }

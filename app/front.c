@@ -123,6 +123,8 @@ struct console {
     bool escape;    /* Ctrl-A was typed */
     bool in_open;
     bool out_open;
+    char pending[512]; /* typed, and not yet taken by the engine; stdin waits meanwhile */
+    size_t pending_at, pending_len;
 };
 
 static void console_begin(struct console *console, bool wanted)
@@ -189,11 +191,32 @@ static bool write_all(int fd, const char *data, size_t len)
     return true;
 }
 
-/* stdin to the guest. False: the user asked to end. */
+/* Sends what the engine takes; never waits for it, since it may be waiting for us to take output. */
+static void flush_input(struct cv_front *front, struct console *console)
+{
+    while (console->pending_len > 0) {
+        ssize_t n = send(front->serial, console->pending + console->pending_at, console->pending_len,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && errno == EAGAIN) {
+            return;
+        }
+        if (n <= 0) {
+            console->pending_len = 0; /* the engine has ended */
+            console->in_open = false;
+            return;
+        }
+        console->pending_at += (size_t)n;
+        console->pending_len -= (size_t)n;
+    }
+}
+
+/* stdin to the guest, when nothing is pending. False: the user asked to end. */
 static bool relay_input(struct cv_front *front, struct console *console)
 {
-    char data[512];
-    ssize_t n = read(STDIN_FILENO, data, sizeof(data));
+    ssize_t n = read(STDIN_FILENO, console->pending, sizeof(console->pending));
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
         return true;
     }
@@ -203,10 +226,12 @@ static bool relay_input(struct cv_front *front, struct console *console)
         return true;
     }
     size_t len = (size_t)n;
-    if (console->tty && filter_keys(console, data, &len)) {
+    if (console->tty && filter_keys(console, console->pending, &len)) {
         return false;
     }
-    write_all(front->serial, data, len);
+    console->pending_at = 0;
+    console->pending_len = len;
+    flush_input(front, console);
     return true;
 }
 
@@ -331,18 +356,23 @@ static void serve_loop(struct cv_front *front, struct console *console, struct o
     int signals = watch_signals();
     bool control_open = true;
     while (control_open && !outcome->replied) {
+        bool pending = console->pending_len > 0;
+        short serial_events = (short)((console->out_open ? POLLIN : 0) | (pending ? POLLOUT : 0));
         struct pollfd fds[5] = {
             {.fd = front->control, .events = POLLIN},
             {.fd = signals, .events = POLLIN},
-            {.fd = console->in_open ? STDIN_FILENO : -1, .events = POLLIN},
-            {.fd = console->out_open ? front->serial : -1, .events = POLLIN},
+            {.fd = console->in_open && !pending ? STDIN_FILENO : -1, .events = POLLIN},
+            {.fd = serial_events != 0 ? front->serial : -1, .events = serial_events},
             {.fd = front->listener, .events = POLLIN},
         };
         bool stop = false;
         if (poll(fds, 5, -1) < 0) {
             continue;
         }
-        if (fds[3].revents != 0) {
+        if ((fds[3].revents & (POLLOUT | POLLERR | POLLHUP)) != 0) {
+            flush_input(front, console);
+        }
+        if ((fds[3].revents & (POLLIN | POLLERR | POLLHUP)) != 0 && console->out_open) {
             stop = !relay_output(front, console);
             if (stop) {
                 console->out_open = false;

@@ -60,11 +60,13 @@ case $ring in
 quick)
     script tests/replay/test_guests.py
     script tests/replay/test_input.py
+    script tests/replay/test_ends.py
     ;;
 full)
     script tests/lint/lint.py
     script tests/replay/test_guests.py
     script tests/replay/test_input.py
+    script tests/replay/test_ends.py
     script tests/replay/test_damage.py
     script tests/replay/test_linux.py
     script tests/gdb/test_gdb.py

@@ -1,8 +1,10 @@
 /*
- * fuzz_insn.c - guests of arbitrary instructions: translated code against the interpreter, in lock-step
+ * fuzz_insn.c - guests of arbitrary instructions: translated code against the
+ * interpreter, in lock-step
  *
- * Input: 4 bytes of configuration (struct below), 16 bytes that seed registers and data, then code, placed in slots of
- * 32 bytes as the twin machines' handlers expect. Both machines run to the same positions; all they can see is compared.
+ * Input: 4 bytes of configuration (struct below), 16 bytes that seed registers and data,
+ * then code, placed in slots of 32 bytes as the twin machines' handlers expect. Both
+ * machines run to the same positions; all they can see is compared.
  */
 #include "core/decode/decode.h"
 #include "tests/fuzz/fuzz.h"
@@ -19,7 +21,8 @@ static uint64_t next_word(uint64_t *state)
     return fuzz_random(state) << 32 ^ fuzz_random(state);
 }
 
-/* Data pages: mostly plain, some read-only, absent, without RAM, or the program itself. */
+/* Data pages: mostly plain, some read-only, absent, without RAM, or the program itself.
+ */
 static void fill_data(struct twin *t, unsigned kinds, uint64_t *state)
 {
     for (unsigned i = 0; i < DATA_PAGES; i++) {
@@ -61,15 +64,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size <= HEAD || size > HEAD + CODE_MAX) {
         return 0;
     }
-    struct cv_exec_config config = {.cache_bytes = 1u << 20,
-                                    .block_insns = (data[1] & 3) == 0 ? (uint16_t)(1 + (data[1] >> 2)) : 64,
-                                    .no_chain = (data[0] & 4) != 0,
-                                    .flush_each_block = (data[0] & 8) != 0};
+    struct cv_exec_config config = {
+        .cache_bytes = 1u << 20,
+        .block_insns = (data[1] & 3) == 0 ? (uint16_t)(1 + (data[1] >> 2)) : 64,
+        .no_chain = (data[0] & 4) != 0,
+        .flush_each_block = (data[0] & 8) != 0};
     uint64_t base = (data[0] & 1) != 0 ? HIGH_BASE : LOW_BASE;
-    struct twin *t = twin_new(&config, entries[data[0] >> 4 & 3], base, (data[0] & 2) != 0 ? 3 : 0);
+    struct twin *t =
+        twin_new(&config, entries[data[0] >> 4 & 3], base, (data[0] & 2) != 0 ? 3 : 0);
     memcpy(&state, data + 4, 8);
     state |= 1;
-    for (size_t i = 0; i < sizeof(code); i++) { /* the program again and again, to the end */
+    for (size_t i = 0; i < sizeof(code);
+         i++) { /* the program again and again, to the end */
         code[i] = data[HEAD + i % (size - HEAD)];
     }
     twin_code(t, code, sizeof(code));
@@ -77,10 +83,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < 16; i++) {
         if (i != CV_RSP) {
             uint64_t word = next_word(&state);
-            twin_set(t, i, (data[12 + i % 8] & 1u << i / 2) != 0 ? word : base + DATA_OFF + (word & 0xfff8));
+            twin_set(t, i,
+                     (data[12 + i % 8] & 1u << i / 2) != 0
+                         ? word
+                         : base + DATA_OFF + (word & 0xfff8));
         }
     }
-    for (unsigned i = 0; i < sizeof(stops) / sizeof(stops[0]) && !t->b.cpu->shutdown; i++) {
+    for (unsigned i = 0; i < sizeof(stops) / sizeof(stops[0]) && !t->b.cpu->shutdown;
+         i++) {
         bool line = (data[3] >> i & 1) != 0;
         t->a.cpu->intr_line = line;
         t->b.cpu->intr_line = line;
@@ -95,11 +105,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* -- mutation: whole instructions ------------------------------------------------------------------- */
+/* -- mutation: whole instructions
+ * ------------------------------------------------------------------- */
 
 static unsigned make_insn(uint8_t out[15], uint64_t *state)
 {
-    static const uint8_t prefixes[] = {0x66, 0xf3, 0xf2, 0x48, 0x49, 0x4c, 0x41, 0x67, 0xf0, 0x65, 0x64};
+    static const uint8_t prefixes[] = {0x66, 0xf3, 0xf2, 0x48, 0x49, 0x4c,
+                                       0x41, 0x67, 0xf0, 0x65, 0x64};
     for (unsigned try = 0; try < 64; try++) {
         struct cv_insn insn;
         unsigned n = 0;
@@ -143,7 +155,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t cap, unsigned 
 {
     uint64_t state = seed * 0x9e3779b97f4a7c15ull | 1;
     if (size < HEAD + SLOT || fuzz_random(&state) % 3 == 0) {
-        return LLVMFuzzerMutate(data, size, cap < HEAD + CODE_MAX ? cap : HEAD + CODE_MAX);
+        return LLVMFuzzerMutate(data, size,
+                                cap < HEAD + CODE_MAX ? cap : HEAD + CODE_MAX);
     }
     size_t slots = (size - HEAD) / SLOT;
     if (slots < CODE_MAX / SLOT && size + SLOT <= cap && fuzz_random(&state) % 4 == 0) {

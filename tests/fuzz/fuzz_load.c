@@ -1,8 +1,9 @@
 /*
  * fuzz_load.c - kernel images into a small machine
  *
- * Input: a byte for the RAM size, a byte for the initrd, then the kernel file. Whatever was loaded, the CPU must stand
- * in RAM and the file must not have been read past its end.
+ * Input: a byte for the RAM size, a byte for the initrd, then the kernel file. Whatever
+ * was loaded, the CPU must stand in RAM and the file must not have been read past its
+ * end.
  */
 #include "core/load/load.h"
 #include "core/base/mem.h"
@@ -30,12 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     uint8_t *kernel = malloc(size - 2 > 0 ? size - 2 : 1);
     memcpy(kernel, data + 2, size - 2);
-    struct cv_load_input in = {.kernel = kernel,
-                               .kernel_len = size - 2,
-                               .initrd = initrd,
-                               .initrd_len = (data[1] & 1) != 0 ? sizeof(initrd) - (data[1] >> 1) : 0,
-                               .append = append + (2047 - data[1] * 8),
-                               .rsdp = 0xe0000};
+    struct cv_load_input in = {
+        .kernel = kernel,
+        .kernel_len = size - 2,
+        .initrd = initrd,
+        .initrd_len = (data[1] & 1) != 0 ? sizeof(initrd) - (data[1] >> 1) : 0,
+        .append = append + (2047 - data[1] * 8),
+        .rsdp = 0xe0000};
     memset(&cpu, 0, sizeof(cpu));
     if (cv_load_kernel(&in, &ram, &cpu, &err)) {
         FUZZ_CHECK(err.code == 0, "loaded, and says %s", err.text);

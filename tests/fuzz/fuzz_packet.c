@@ -1,8 +1,9 @@
 /*
  * fuzz_packet.c - bytes of a gdb link: framing, and what a payload asks
  *
- * Input: a byte that says how the stream is cut, then the stream. Every payload is framed again and must come back
- * as it was; every pointer of a request must stay in its payload.
+ * Input: a byte that says how the stream is cut, then the stream. Every payload is framed
+ * again and must come back as it was; every pointer of a request must stay in its
+ * payload.
  */
 #include "debugger/tinygdbstub/packet.h"
 #include "debugger/tinygdbstub/request.h"
@@ -30,7 +31,9 @@ static void check_request(const uint8_t *payload, size_t len)
         /* fall through */
     case CV_REQUEST_COMMAND:
     case CV_REQUEST_BREAK_INSERT:
-        FUZZ_CHECK(r.text == NULL || is_inside(r.text, strlen(r.text), copy, len) || *r.text == '\0', "text");
+        FUZZ_CHECK(r.text == NULL || is_inside(r.text, strlen(r.text), copy, len) ||
+                       *r.text == '\0',
+                   "text");
         break;
     case CV_REQUEST_XFER_READ:
         FUZZ_CHECK(is_inside(r.object, strlen(r.object), copy, len), "object");
@@ -43,7 +46,8 @@ static void check_request(const uint8_t *payload, size_t len)
         FUZZ_CHECK(r.data_len == 0 || is_inside(r.data, r.data_len, copy, len), "data");
         break;
     case CV_REQUEST_CONT:
-        FUZZ_CHECK(r.action_count <= CV_REQUEST_ACTIONS_MAX, "%zu actions", r.action_count);
+        FUZZ_CHECK(r.action_count <= CV_REQUEST_ACTIONS_MAX, "%zu actions",
+                   r.action_count);
         break;
     default:
         break;
@@ -58,8 +62,10 @@ static void check_frame(const uint8_t *payload, size_t len)
     size_t used, n = cv_packet_frame(payload, len, frame);
     FUZZ_CHECK(n <= CV_PACKET_FRAME_MAX(len), "frame of %zu", n);
     cv_packet_reader_reset(&again);
-    FUZZ_CHECK(cv_packet_feed(&again, frame, n, &used) == CV_PACKET_PAYLOAD && used == n, "not taken");
-    FUZZ_CHECK(again.len == len && memcmp(again.payload, payload, len) == 0, "not the same");
+    FUZZ_CHECK(cv_packet_feed(&again, frame, n, &used) == CV_PACKET_PAYLOAD && used == n,
+               "not taken");
+    FUZZ_CHECK(again.len == len && memcmp(again.payload, payload, len) == 0,
+               "not the same");
     free(frame);
 }
 
@@ -77,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         enum cv_packet_event event = cv_packet_feed(&reader, data + at, n, &used);
         FUZZ_CHECK(used <= n && (used > 0 || n == 0), "used %zu of %zu", used, n);
         if (event == CV_PACKET_PAYLOAD || event == CV_PACKET_BAD_SUM) {
-            FUZZ_CHECK(reader.len <= CV_PACKET_MAX && reader.payload[reader.len] == 0, "length %zu", reader.len);
+            FUZZ_CHECK(reader.len <= CV_PACKET_MAX && reader.payload[reader.len] == 0,
+                       "length %zu", reader.len);
             check_request(reader.payload, reader.len);
             check_frame(reader.payload, reader.len);
         }
@@ -98,19 +105,58 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void write_seeds(void)
 {
     static const char *const payloads[] = {
-        "qSupported:multiprocess+;swbreak+;vContSupported+", "QStartNoAckMode", "?", "qAttached:1", "qOffsets", "qC",
-        "qfThreadInfo", "qsThreadInfo", "qThreadExtraInfo,p1.1", "Tp1.1", "Hgp1.-1", "Hc-1",
-        "qXfer:features:read:target.xml:0,1000", "qSymbol::", "qRcmd,68656c70", "qSearch:memory:1000;2000;abc",
-        "qCRC:1000,20", "vCont?", "vCont;r1000,1010:p1.1;c:p1.-1;s", "vCont;C05;S0b:p1.1", "g",
-        "G00112233445566778899aabbccddeeff", "p1f", "P1f=0011223344556677", "m1000,40", "x1000,40", "M1000,4:deadbeef",
-        "X1000,2:}\x03}\x04", "c1000", "s", "C05;1000", "S05", "bs", "bc", "Z0,1000,1;X3,220027;cmds:0", "z0,1000,1",
-        "Z2,1000,8", "Z4,1000,8", "D;1", "k", "vKill;1", "vMustReplyEmpty", "qTStatus", "!", "vFile:open:616263,0,0"};
+        "qSupported:multiprocess+;swbreak+;vContSupported+",
+        "QStartNoAckMode",
+        "?",
+        "qAttached:1",
+        "qOffsets",
+        "qC",
+        "qfThreadInfo",
+        "qsThreadInfo",
+        "qThreadExtraInfo,p1.1",
+        "Tp1.1",
+        "Hgp1.-1",
+        "Hc-1",
+        "qXfer:features:read:target.xml:0,1000",
+        "qSymbol::",
+        "qRcmd,68656c70",
+        "qSearch:memory:1000;2000;abc",
+        "qCRC:1000,20",
+        "vCont?",
+        "vCont;r1000,1010:p1.1;c:p1.-1;s",
+        "vCont;C05;S0b:p1.1",
+        "g",
+        "G00112233445566778899aabbccddeeff",
+        "p1f",
+        "P1f=0011223344556677",
+        "m1000,40",
+        "x1000,40",
+        "M1000,4:deadbeef",
+        "X1000,2:}\x03}\x04",
+        "c1000",
+        "s",
+        "C05;1000",
+        "S05",
+        "bs",
+        "bc",
+        "Z0,1000,1;X3,220027;cmds:0",
+        "z0,1000,1",
+        "Z2,1000,8",
+        "Z4,1000,8",
+        "D;1",
+        "k",
+        "vKill;1",
+        "vMustReplyEmpty",
+        "qTStatus",
+        "!",
+        "vFile:open:616263,0,0"};
     static uint8_t frame[4096];
     for (unsigned i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
         char name[32];
         frame[0] = (uint8_t)(i % 7);
         frame[1] = '+';
-        size_t n = 2 + cv_packet_frame((const uint8_t *)payloads[i], strlen(payloads[i]), frame + 2);
+        size_t n = 2 + cv_packet_frame((const uint8_t *)payloads[i], strlen(payloads[i]),
+                                       frame + 2);
         snprintf(name, sizeof(name), "packet%02u", i);
         fuzz_seed(name, frame, n);
     }

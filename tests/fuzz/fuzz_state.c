@@ -1,9 +1,10 @@
 /*
  * fuzz_state.c - hostile state images and inputs for the whole machine
  *
- * Input: u32 length of a state image as cv_vm_save writes it, that image, then inputs: kind, unit, u16 length, data. What
- * cv_vm_load accepts must run (lib/guest.c is in RAM) interpreted and translated with one result, take any input, and be
- * saved and loaded again as the same state. RAM is put back after every run.
+ * Input: u32 length of a state image as cv_vm_save writes it, that image, then inputs:
+ * kind, unit, u16 length, data. What cv_vm_load accepts must run (lib/guest.c is in RAM)
+ * interpreted and translated with one result, take any input, and be saved and loaded
+ * again as the same state. RAM is put back after every run.
  */
 #include "core/vm.h"
 #include "core/base/mem.h"
@@ -29,7 +30,8 @@ static size_t state_len;
 static bool dirty[PAGES]; /* in any machine */
 
 /* Called inside the guest's run. */
-__attribute__((target("general-regs-only"))) static void note_write(void *arg, cv_gpa page)
+__attribute__((target("general-regs-only"))) static void note_write(void *arg,
+                                                                    cv_gpa page)
 {
     (void)arg;
     dirty[page >> CV_PAGE_SHIFT] = true;
@@ -55,9 +57,13 @@ static void run_to(struct cv_vm *vm, cv_icount limit)
 
 static struct cv_vm *make_machine(bool interp_only)
 {
-    const struct cv_exec_config exec = {.cache_bytes = 1u << 20, .block_insns = 64, .interp_only = interp_only};
+    const struct cv_exec_config exec = {
+        .cache_bytes = 1u << 20, .block_insns = 64, .interp_only = interp_only};
     struct cv_error err = {0};
-    struct cv_vm_config config = {.ram_bytes = RAM_SIZE, .cpus = 1, .seed = 1, .kernel = {fuzz_guest, fuzz_guest_len}};
+    struct cv_vm_config config = {.ram_bytes = RAM_SIZE,
+                                  .cpus = 1,
+                                  .seed = 1,
+                                  .kernel = {fuzz_guest, fuzz_guest_len}};
     struct cv_vm *vm = cv_vm_new(&config, &exec, 256, &err);
     FUZZ_CHECK(vm != NULL, "%s", err.text);
     return vm;
@@ -71,7 +77,8 @@ static void make_machines(void)
     for (unsigned i = 0; i < MACHINES; i++) {
         vms[i] = make_machine(i == INTERPRETED);
         run_to(vms[i], WARM_STEPS);
-        FUZZ_CHECK(cv_vm_end(vms[i], NULL) == CV_END_NONE, "the guest ended: %d", cv_vm_end(vms[i], NULL));
+        FUZZ_CHECK(cv_vm_end(vms[i], NULL) == CV_END_NONE, "the guest ended: %d",
+                   cv_vm_end(vms[i], NULL));
     }
     base_ram = malloc(RAM_SIZE);
     FUZZ_CHECK(cv_ram_read(cv_vm_ram(vms[0]), 0, base_ram, RAM_SIZE), "RAM");
@@ -83,7 +90,8 @@ static void check_ram_and_restore(void)
     struct cv_ram *a = cv_vm_ram(vms[0]), *b = cv_vm_ram(vms[1]);
     for (unsigned i = 0; i < PAGES; i++) {
         if (dirty[i]) {
-            FUZZ_CHECK(memcmp(a->base + i * 4096u, b->base + i * 4096u, 4096) == 0, "RAM at %x differs", i << 12);
+            FUZZ_CHECK(memcmp(a->base + i * 4096u, b->base + i * 4096u, 4096) == 0,
+                       "RAM at %x differs", i << 12);
             FUZZ_CHECK(cv_ram_write(a, (uint64_t)i << 12, base_ram + i * 4096u, 4096) &&
                            cv_ram_write(b, (uint64_t)i << 12, base_ram + i * 4096u, 4096),
                        "RAM");
@@ -95,8 +103,8 @@ static void check_ram_and_restore(void)
 static void check_same(const uint8_t *one, const uint8_t *two, size_t n, const char *what)
 {
     for (size_t i = 0; i < n; i++) {
-        FUZZ_CHECK(one[i] == two[i], "%s: byte %zu (%s): %x, then %x", what, i, cv_vm_section_at(one, n, i), one[i],
-                   two[i]);
+        FUZZ_CHECK(one[i] == two[i], "%s: byte %zu (%s): %x, then %x", what, i,
+                   cv_vm_section_at(one, n, i), one[i], two[i]);
     }
 }
 
@@ -120,7 +128,8 @@ static size_t image_len(const uint8_t *data, size_t size)
 }
 
 /* False: the image is refused. */
-static bool run_machine(struct cv_vm *vm, const uint8_t *data, size_t size, uint8_t *result, size_t *result_len)
+static bool run_machine(struct cv_vm *vm, const uint8_t *data, size_t size,
+                        uint8_t *result, size_t *result_len)
 {
     struct cv_ram_hooks hooks = {.on_first_write = note_write};
     size_t len = image_len(data, size);
@@ -139,7 +148,8 @@ static bool run_machine(struct cv_vm *vm, const uint8_t *data, size_t size, uint
         uint32_t want = (uint32_t)data[at + 2] | (uint32_t)data[at + 3] << 8;
         size_t room = size - at - 4;
         uint8_t *exact = malloc(room + 1);
-        struct cv_input input = {data[at], data[at + 1], want < room ? want : (uint32_t)room, exact};
+        struct cv_input input = {data[at], data[at + 1],
+                                 want < room ? want : (uint32_t)room, exact};
         memcpy(exact, data + at + 4, input.len);
         (void)!cv_vm_input(vm, &input);
         free(exact);
@@ -157,10 +167,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t len[MACHINES] = {0};
     make_machines();
-    if (!run_machine(vms[INTERPRETED], data, size, ends[INTERPRETED], &len[INTERPRETED])) {
+    if (!run_machine(vms[INTERPRETED], data, size, ends[INTERPRETED],
+                     &len[INTERPRETED])) {
         return 0;
     }
-    bool ok = run_machine(vms[TRANSLATED], data, size, ends[TRANSLATED], &len[TRANSLATED]);
+    bool ok =
+        run_machine(vms[TRANSLATED], data, size, ends[TRANSLATED], &len[TRANSLATED]);
     FUZZ_CHECK(ok, "refused the second time");
     FUZZ_CHECK(len[0] == len[1], "lengths %zu and %zu", len[0], len[1]);
     check_same(ends[0], ends[1], len[0], "interpreted, translated");
@@ -204,7 +216,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t cap, unsigned 
         size = HEAD + len;
     }
     if (fuzz_random(&random) % 3 == 0) { /* the inputs */
-        return HEAD + len + LLVMFuzzerMutate(data + HEAD + len, size - HEAD - len, cap - HEAD - len);
+        return HEAD + len +
+               LLVMFuzzerMutate(data + HEAD + len, size - HEAD - len, cap - HEAD - len);
     }
     uint8_t *image = data + HEAD;
     memcpy(before, image, len);
@@ -226,10 +239,53 @@ void write_seeds(void)
     static const cv_icount at[] = {0, 3, 30, 200, 900, 2600, 2700, 5000, 11000, 19999};
     struct cv_vm *vm = make_machine(false);
     for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-        static const uint8_t inputs[] = {CV_INPUT_SERIAL, 0, 3, 0, 'a', 'b', 'c', CV_INPUT_KEYBOARD, 0, 1, 0, 0x1e,
-                                         CV_INPUT_COMMAND, 0, 1, 0, CV_COMMAND_NMI,
-                                         CV_INPUT_POKE_REG, 0, 12, 0, 3, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,
-                                         CV_INPUT_POKE_MEM, 0, 10, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0x90, 0xf4};
+        static const uint8_t inputs[] = {CV_INPUT_SERIAL,
+                                         0,
+                                         3,
+                                         0,
+                                         'a',
+                                         'b',
+                                         'c',
+                                         CV_INPUT_KEYBOARD,
+                                         0,
+                                         1,
+                                         0,
+                                         0x1e,
+                                         CV_INPUT_COMMAND,
+                                         0,
+                                         1,
+                                         0,
+                                         CV_COMMAND_NMI,
+                                         CV_INPUT_POKE_REG,
+                                         0,
+                                         12,
+                                         0,
+                                         3,
+                                         0,
+                                         0,
+                                         0,
+                                         1,
+                                         2,
+                                         3,
+                                         4,
+                                         5,
+                                         6,
+                                         7,
+                                         8,
+                                         CV_INPUT_POKE_MEM,
+                                         0,
+                                         10,
+                                         0,
+                                         0,
+                                         0,
+                                         0x10,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0x90,
+                                         0xf4};
         char name[32];
         run_to(vm, at[i]);
         size_t n = HEAD + cv_vm_save(vm, file + HEAD, CV_VM_STATE_MAX);

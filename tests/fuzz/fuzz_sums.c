@@ -1,5 +1,6 @@
 /*
- * fuzz_sums.c - as fuzz_trace, but every mutated file gets right hashes, so that content is reached
+ * fuzz_sums.c - as fuzz_trace, but every mutated file gets right hashes, so that content
+ * is reached
  *
  * Chunks are stored flat in the seeds: a changed byte is a changed field, not broken LZ4.
  */
@@ -10,11 +11,15 @@
 
 #include <string.h>
 
-/* Changes 1 to 4 numbers behind the superblocks; sizes stay, so that the structure does. */
+/* Changes 1 to 4 numbers behind the superblocks; sizes stay, so that the structure does.
+ */
 static void tweak(uint8_t *data, size_t size, uint64_t *state)
 {
-    static const uint64_t edges[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff,
-                                     1ull << 32, INT64_MAX, 1ull << 63, UINT64_MAX - 1, UINT64_MAX};
+    static const uint64_t edges[] = {
+        0,          1,          2,         0x7f,       0x80,
+        0xff,       0xffff,     0x10000,   0x7fffffff, 0x80000000,
+        0xffffffff, 1ull << 32, INT64_MAX, 1ull << 63, UINT64_MAX - 1,
+        UINT64_MAX};
     size_t from = fuzz_random(state) % 16 == 0 ? 0 : CV_CHUNKS_OFFSET;
     for (unsigned n = 1 + (unsigned)(fuzz_random(state) % 4); n > 0; n--) {
         size_t width = 1u << (fuzz_random(state) % 4);

@@ -5,6 +5,7 @@ import pty
 import signal
 import sys
 import termios
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -155,6 +156,22 @@ def reader_gone(directory):
     verify(trace)
 
 
+def floods(directory):
+    """More input and more output than any buffer holds, and a reader that comes late: all of it arrives."""
+    trace = os.path.join(directory, "t.cvt")
+    p = start("record", *guest("echo"), "--pace", "fast", "-o", trace)
+    typed = b"0123456789abcdef" * 90000 + b"."
+    feeder = threading.Thread(target=lambda: (p.stdin.write(typed), p.stdin.flush()))
+    feeder.start()
+    time.sleep(3)
+    text = read_until(p.stdout.fileno(), b" ok\n", 60)
+    feeder.join()
+    check(p.wait(timeout=20) == 1, p.stderr.read())
+    check(text.startswith(b"ready\n" + typed), "what was typed did not come back")
+    kill_all(p)
+    verify(trace)
+
+
 def triple(directory):
     trace = os.path.join(directory, "t.cvt")
     out, err = expect(0, "record", *guest("bad/triple"), "-o", trace)
@@ -185,6 +202,7 @@ case("ends: engine killed", engine_killed)
 case("ends: Ctrl-A x on a terminal", keys)
 case("ends: terminal gone", hangup)
 case("ends: reader gone", reader_gone)
+case("ends: floods both ways", floods)
 case("ends: triple fault", triple)
 case("ends: endless faults, --until", loop_until)
 finish()

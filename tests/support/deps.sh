@@ -3,7 +3,7 @@
 # something missing it prints the one line to run and exits 69.
 set -eu
 need='gcc clang-14 make binutils python3 pkg-config liblz4-dev libxxhash-dev libjson-glib-dev libseccomp-dev
-      libcriterion-dev libzydis-dev libclang-rt-14-dev clang-format-14 gdb cpio xz-utils kmod busybox-static
+      libcriterion-dev libzydis-dev libclang-rt-14-dev clang-format-14 gdb cpio xz-utils lz4 kmod busybox-static
       ca-certificates'
 missing=
 for p in $need; do

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the guests that tests, demo and benchmarks run, in build/guests/:
 #   vmlinuz-cloud  Debian's cloud kernel             version      its exact release
+#   vmlinux-cloud  the ELF inside it (PVH)
 #   headers/       the matching kernel headers        busybox      Debian's busybox-static
 #   initrd-*.cpio.gz                                  made by tests/support/initrd.sh
 # Packages come from the machine's configured mirror, through an apt world of our own: no root, nothing
@@ -69,4 +70,5 @@ if [ ! -f "$out/ready" ]; then
     echo "$release" >"$out/version"
     touch "$out/ready"
 fi
+[ -f "$out/vmlinux-cloud" ] || "$top/tests/support/extract_vmlinux.py" "$out/vmlinuz-cloud" "$out/vmlinux-cloud"
 "$top/tests/support/initrd.sh" "$out"

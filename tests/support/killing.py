@@ -45,6 +45,9 @@ def judge_killed(trace, seen):
     if rc == 65:
         check(not seen, "the guest had run, and the trace is refused: %s" % err)
         return None
+    if rc == 0:  # sealed just before
+        check(info(trace)["complete"], "not lossy, and yet not sealed")
+        return info(trace)["end"]["icount"]
     check(rc == 4, "exit %d: %s" % (rc, err))
     check("was not closed; good to icount" in err, err)
     result = json.loads(out)

@@ -1,8 +1,9 @@
 /*
- * guest.c - in assembly, so that its bytes never change and inputs kept from earlier stay what they were
+ * guest.c - in assembly, so that its bytes never change and inputs kept from earlier stay
+ * what they were
  *
- * Loaded at 1 MiB. Page tables at 0x110000, identity for 2 MiB of RAM and the APICs; every vector's handler ends the
- * interrupt and returns.
+ * Loaded at 1 MiB. Page tables at 0x110000, identity for 2 MiB of RAM and the APICs;
+ * every vector's handler ends the interrupt and returns.
  */
 #include "tests/fuzz/lib/guest.h"
 
@@ -11,9 +12,11 @@ __asm__(".section .rodata\n"
         ".globl fuzz_guest\n"
         "fuzz_guest:\n"
         ".long 0x1badb002, 0x10003, -(0x1badb002 + 0x10003)\n"
-        ".long 0x100000, 0x100000, 0x100000 + (fuzz_guest_end - fuzz_guest), 0x120000, 0x100000 + (entry - fuzz_guest)\n"
+        ".long 0x100000, 0x100000, 0x100000 + (fuzz_guest_end - fuzz_guest), 0x120000, "
+        "0x100000 + (entry - fuzz_guest)\n"
         ".balign 8\n"
-        "gdt: .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00affb000000ffff, 0x00cff3000000ffff\n"
+        "gdt: .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00affb000000ffff, "
+        "0x00cff3000000ffff\n"
         "gdt_end:\n"
         "gdtr: .word gdt_end - gdt - 1\n"
         ".quad 0x100000 + (gdt - fuzz_guest)\n"

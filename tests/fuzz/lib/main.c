@@ -1,5 +1,6 @@
 /*
- * main.c - what every target is linked with: seeds on request, and deaths that libFuzzer sees
+ * main.c - what every target is linked with: seeds on request, and deaths that libFuzzer
+ * sees
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -30,8 +31,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* The linker sends _exit here (--wrap): a failed check and a host signal in the machine end that way, and
- * libFuzzer would lose the input. */
+/* The linker sends _exit here (--wrap): a failed check and a host signal in the machine
+ * end that way, and libFuzzer would lose the input. */
 void __wrap__exit(int code) __attribute__((noreturn));
 void __wrap__exit(int code)
 {

@@ -11,7 +11,8 @@
 
 #define REPLAY_STEPS 200000u
 
-/* -- a file that is only read ------------------------------------------------------------------- */
+/* -- a file that is only read
+ * ------------------------------------------------------------------- */
 
 struct bytes {
     const uint8_t *data;
@@ -36,7 +37,8 @@ static int64_t read_size(void *arg)
 
 static const struct cv_file_ops OPS = {.pread = read_bytes, .size = read_size};
 
-/* -- one run ------------------------------------------------------------------------------------ */
+/* -- one run
+ * ------------------------------------------------------------------------------------ */
 
 static void see_chunk(void *arg, const struct cv_trace_chunk *c)
 {
@@ -102,18 +104,20 @@ void trace_once(const uint8_t *data, size_t size)
     FUZZ_CHECK(strnlen(info->loss, sizeof(info->loss)) < sizeof(info->loss), "loss");
     FUZZ_CHECK(strnlen(info->tool, sizeof(info->tool)) < sizeof(info->tool), "tool");
     FUZZ_CHECK(info->complete || info->lossy, "neither whole nor cut");
-    FUZZ_CHECK(!cv_trace_crash(trace, &crash) || crash <= info->end.icount, "crash behind the end");
+    FUZZ_CHECK(!cv_trace_crash(trace, &crash) || crash <= info->end.icount,
+               "crash behind the end");
     const struct cv_vm_config *config = cv_trace_config(trace);
     for (uint64_t i = 0; i < config->kernel.len; i += 512) {
         sum += config->kernel.data[i];
     }
-    FUZZ_CHECK(strnlen(config->append, sizeof(config->append)) < sizeof(config->append), "append %llx",
-               (unsigned long long)sum);
+    FUZZ_CHECK(strnlen(config->append, sizeof(config->append)) < sizeof(config->append),
+               "append %llx", (unsigned long long)sum);
     replay(trace);
     cv_trace_close(trace);
 }
 
-/* -- right hashes ------------------------------------------------------------------------------- */
+/* -- right hashes
+ * ------------------------------------------------------------------------------- */
 
 static void sign_super(uint8_t *at)
 {
@@ -123,8 +127,10 @@ static void sign_super(uint8_t *at)
     memcpy(at, &s, sizeof(s));
 }
 
-/* Makes the chunk at data + off follow the chain. Returns where the next stands, 0: no chunk here. */
-static size_t sign_chunk(uint8_t *data, size_t *size, size_t cap, size_t off, struct cv_chunk_chain *chain, int flatten)
+/* Makes the chunk at data + off follow the chain. Returns where the next stands, 0: no
+ * chunk here. */
+static size_t sign_chunk(uint8_t *data, size_t *size, size_t cap, size_t off,
+                         struct cv_chunk_chain *chain, int flatten)
 {
     static uint8_t raw[CV_CHUNK_RAW_MAX];
     struct cv_chunk_header h;
@@ -146,8 +152,10 @@ static size_t sign_chunk(uint8_t *data, size_t *size, size_t cap, size_t off, st
     h.previous = chain->previous;
     h.payload_hash = cv_hash64(data + body, h.stored_len, h.seq);
     size_t grow = h.raw_len - h.stored_len;
-    if (flatten && grow > 0 && cap - *size >= grow && cv_chunk_decode(&h, data + body, raw)) {
-        memmove(data + body + h.raw_len, data + body + h.stored_len, *size - body - h.stored_len);
+    if (flatten && grow > 0 && cap - *size >= grow &&
+        cv_chunk_decode(&h, data + body, raw)) {
+        memmove(data + body + h.raw_len, data + body + h.stored_len,
+                *size - body - h.stored_len);
         memcpy(data + body, raw, h.raw_len);
         *size += grow;
         h.stored_len = h.raw_len;
@@ -156,14 +164,16 @@ static size_t sign_chunk(uint8_t *data, size_t *size, size_t cap, size_t off, st
     if (h.last < h.first) {
         h.last = h.first;
     }
-    h.header_hash = cv_hash64(&h, offsetof(struct cv_chunk_header, header_hash), CV_CHUNK_MAGIC);
+    h.header_hash =
+        cv_hash64(&h, offsetof(struct cv_chunk_header, header_hash), CV_CHUNK_MAGIC);
     memcpy(data + off, &h, sizeof(h));
     chain->seq++;
     chain->previous = h.header_hash;
     return body + h.stored_len;
 }
 
-static void sign_journal(uint8_t *data, size_t size, size_t off, const struct cv_super *super)
+static void sign_journal(uint8_t *data, size_t size, size_t off,
+                         const struct cv_super *super)
 {
     static uint8_t flat[CV_JOURNAL_BYTES];
     struct cv_journal_header j;
@@ -175,7 +185,8 @@ static void sign_journal(uint8_t *data, size_t size, size_t off, const struct cv
     for (uint32_t number = 0; size - at >= sizeof(struct cv_frame_header); number++) {
         struct cv_frame_header f;
         memcpy(&f, data + at, sizeof(f));
-        if (f.len > size - at - sizeof(f) || f.len > CV_JOURNAL_BYTES - head || f.len == 0) {
+        if (f.len > size - at - sizeof(f) || f.len > CV_JOURNAL_BYTES - head ||
+            f.len == 0) {
             return;
         }
         f.number = number;
@@ -204,7 +215,9 @@ size_t trace_sign(uint8_t *data, size_t size, size_t cap, int flatten)
         super = other;
     }
     struct cv_chunk_chain chain = {super.base_seq, super.base_previous};
-    size_t off = super.base_offset >= CV_CHUNKS_OFFSET && super.base_offset <= size ? super.base_offset : size;
+    size_t off = super.base_offset >= CV_CHUNKS_OFFSET && super.base_offset <= size
+                     ? super.base_offset
+                     : size;
     for (size_t next; (next = sign_chunk(data, &size, cap, off, &chain, flatten)) != 0;) {
         off = next;
     }
@@ -217,7 +230,9 @@ size_t trace_sign(uint8_t *data, size_t size, size_t cap, int flatten)
     return size;
 }
 
-/* -- seeds -------------------------------------------------------------------------------------- */
+/* -- seeds
+ * --------------------------------------------------------------------------------------
+ */
 
 static void seed(const char *name, const struct scenario *s, bool close, int flatten)
 {
@@ -235,11 +250,13 @@ static void seed(const char *name, const struct scenario *s, bool close, int fla
             gap += sizeof(h) + h.stored_len;
         }
         gap = (gap + CV_JOURNAL_ALIGN - 1) & ~(size_t)(CV_JOURNAL_ALIGN - 1);
-        for (tail = gap; tail + 64 <= m.size && memcmp(m.data + tail, CV_JOURNAL_MAGIC, 8) != 0;) {
+        for (tail = gap;
+             tail + 64 <= m.size && memcmp(m.data + tail, CV_JOURNAL_MAGIC, 8) != 0;) {
             tail += CV_JOURNAL_ALIGN;
         }
         size_t keep = m.size - tail < 24576 ? m.size - tail : 24576;
-        FUZZ_CHECK(gap + CV_JOURNAL_ALIGN + keep <= sizeof(file), "a seed of %zu bytes", gap + keep);
+        FUZZ_CHECK(gap + CV_JOURNAL_ALIGN + keep <= sizeof(file), "a seed of %zu bytes",
+                   gap + keep);
         memcpy(file, m.data, gap);
         size = gap;
         if (flatten) { /* the chunks grow: the journal must stay aligned behind them */
@@ -260,14 +277,38 @@ static void seed(const char *name, const struct scenario *s, bool close, int fla
 
 void trace_seeds(int flatten)
 {
-    seed("short", &(struct scenario){.steps = 60000, .seed = 1, .input_odds = 3, .last = "q", .slice = 9000, .kernel_len = 64},
+    seed("short",
+         &(struct scenario){.steps = 60000,
+                            .seed = 1,
+                            .input_odds = 3,
+                            .last = "q",
+                            .slice = 9000,
+                            .kernel_len = 64},
          true, flatten);
-    seed("crash", &(struct scenario){.steps = 30000, .seed = 2, .input_odds = 2, .last = "t", .slice = 5000, .kernel_len = 9}, true,
-         flatten);
+    seed("crash",
+         &(struct scenario){.steps = 30000,
+                            .seed = 2,
+                            .input_odds = 2,
+                            .last = "t",
+                            .slice = 5000,
+                            .kernel_len = 9},
+         true, flatten);
     seed("reset",
-         &(struct scenario){.steps = 90000, .seed = 3, .input_odds = 2, .last = "x", .resets = true,
-                            .on_reset = CV_ON_RESET_RESTART, .slice = 9000, .kernel_len = 5},
+         &(struct scenario){.steps = 90000,
+                            .seed = 3,
+                            .input_odds = 2,
+                            .last = "x",
+                            .resets = true,
+                            .on_reset = CV_ON_RESET_RESTART,
+                            .slice = 9000,
+                            .kernel_len = 5},
          true, flatten);
-    seed("fine", &(struct scenario){.steps = 1100000, .seed = 4, .input_odds = 9, .fine = true, .kernel_len = 3}, true, flatten);
-    seed("open", &(struct scenario){.steps = 60000, .seed = 5, .input_odds = 2, .slice = 5000, .kernel_len = 5}, false, flatten);
+    seed("fine",
+         &(struct scenario){
+             .steps = 1100000, .seed = 4, .input_odds = 9, .fine = true, .kernel_len = 3},
+         true, flatten);
+    seed("open",
+         &(struct scenario){
+             .steps = 60000, .seed = 5, .input_odds = 2, .slice = 5000, .kernel_len = 5},
+         false, flatten);
 }

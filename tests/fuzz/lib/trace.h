@@ -1,5 +1,6 @@
 /*
- * trace.h - one hostile trace file, read and replayed on the toy machine of tests/unit/record
+ * trace.h - one hostile trace file, read and replayed on the toy machine of
+ * tests/unit/record
  */
 #ifndef TESTS_FUZZ_TRACE_H
 #define TESTS_FUZZ_TRACE_H
@@ -8,8 +9,8 @@
 #include <stdint.h>
 
 void trace_once(const uint8_t *data, size_t size);
-/* Gives the file right hashes wherever a structure can be made out. Chunks become uncompressed when `flatten`; returns
- * the new size (at most cap). */
+/* Gives the file right hashes wherever a structure can be made out. Chunks become
+ * uncompressed when `flatten`; returns the new size (at most cap). */
 size_t trace_sign(uint8_t *data, size_t size, size_t cap, int flatten);
 void trace_seeds(int flatten);
 
