@@ -145,7 +145,7 @@ demo: deps
 	@tests/demo.sh
 
 test: deps
-	@$(MAKE) --no-print-directory all unit guests
+	@$(MAKE) --no-print-directory all unit guests $(B)/tests/replay/damage
 	@tests/run.sh full
 
 test-quick:
@@ -160,7 +160,7 @@ bench: deps
 	@$(MAKE) --no-print-directory all guests
 	@tests/bench/bench.py
 
-lint:
+lint: all
 	@tests/lint/lint.py
 
 asan:
@@ -174,6 +174,9 @@ fuzz: deps
 install: all
 	install -D -m 755 $(B)/chronovisor $(DESTDIR)$(PREFIX)/bin/chronovisor
 	install -D -m 644 docs/chronovisor.1 $(DESTDIR)$(PREFIX)/share/man/man1/chronovisor.1
+
+$(B)/tests/replay/damage: $(B)/tests/replay/damage.o $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS)
 
 clean:
 	rm -rf build

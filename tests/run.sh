@@ -70,6 +70,7 @@ full)
     script tests/replay/test_damage.py
     script tests/replay/test_linux.py
     script tests/gdb/test_gdb.py
+    script tests/fuzz/run.sh 6
     ;;
 soak)
     script tests/replay/soak.py
