@@ -18,6 +18,7 @@
  */
 #include "core/interp/vector.h"
 
+#include "core/base/serialize.h"
 #include "core/base/check.h"
 #include "core/base/hostmem.h"
 #include "core/base/mem.h"
@@ -198,28 +199,6 @@ static void emit(uint8_t *slot, const struct cv_insn *insn)
     put_all(&o, store, sizeof(store));
 }
 
-/* Code was written through another mapping: SDM 3A "Handling Self- and Cross-Modifying
- * Code" (8.1.3) asks for a serializing instruction; IRET is the cheapest of those a
- * hypervisor does not trap. */
-static __attribute__((noinline)) void serialize(void)
-{
-    __asm__ volatile("mov %%rsp, %%rcx\n\t"
-                     "lea -128(%%rsp), %%rsp\n\t"
-                     "mov %%ss, %%eax\n\t"
-                     "push %%rax\n\t"
-                     "push %%rcx\n\t"
-                     "pushfq\n\t"
-                     "mov %%cs, %%eax\n\t"
-                     "push %%rax\n\t"
-                     "lea 1f(%%rip), %%rax\n\t"
-                     "push %%rax\n\t"
-                     "iretq\n"
-                     "1:"
-                     :
-                     :
-                     : "rax", "rcx", "cc", "memory");
-}
-
 static unsigned hash(const struct key *key)
 {
     uint64_t lo = cv_ld64(key->bytes), hi = cv_ld64(key->bytes + 8);
@@ -239,7 +218,7 @@ static uint8_t *find_thunk(struct cv_vector *v, const struct cv_insn *insn)
         cv_ld64(have->bytes + 8) != cv_ld64(key.bytes + 8)) {
         *have = key;
         emit(v->rw + i * SLOT_BYTES, insn);
-        serialize();
+        cv_serialize();
     }
     return v->rx + i * SLOT_BYTES;
 }

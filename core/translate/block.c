@@ -110,6 +110,7 @@ void cv_block_kill(struct cv_exec *x, uint32_t index)
         return;
     }
     b->dead = true;
+    x->rewritten = true;
     unhash(x, index);
     unlink_exits(x, b);
     if (b->insns != 0) {
@@ -193,6 +194,7 @@ void cv_block_drop_all(struct cv_exec *x)
             }
         }
     }
+    x->rewritten = true; /* what is emitted next stands where other code stood */
     cv_memset(x->hash, 0, ((size_t)x->hash_mask + 1) * sizeof(x->hash[0]));
     x->block_count = 0;
 }

@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "core/base/hostmem.h"
 #include "core/base/mem.h"
+#include "core/base/serialize.h"
 #include "core/interp/interp.h"
 #include "core/mem/ram.h"
 #include "core/system/interrupt.h"
@@ -50,6 +51,10 @@ static void enter(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off)
 {
     CV_ASSERT(cpu->tlb->index_mask == x->index_mask);
     prepare_set(cpu->tlb);
+    if (CV_UNLIKELY(x->rewritten)) {
+        cv_serialize();
+        x->rewritten = false;
+    }
     x->stats.entries++;
     x->enter(cpu, x->rx + off, x);
     const struct cv_site *site = x->site;

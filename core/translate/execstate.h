@@ -59,6 +59,7 @@ struct cv_exec {
     cv_gva *old_bps; /* a copy, to see what changed */
     size_t old_count, old_cap;
     bool bp_hit, skip_first;
+    bool rewritten; /* code that may have run was changed: serialize before the next entry */
 
     struct cv_build *build;
     struct cv_exec_stats stats;
