@@ -15,6 +15,7 @@
 #include "core/vm_private.h"
 
 #define VM_RUN_STEPS    (1u << 20) /* the CPU returns here at least this often */
+#define RTC_EPOCH_MAX   (1ll << 39) /* seconds from 1970, either way */
 #define VM_STATE_NAME   "vm"
 #define VM_STATE_FORMAT 1u
 
@@ -212,6 +213,9 @@ static bool check_config(const struct cv_vm_config *config, struct cv_error *err
         return cv_error_set(err, CV_EXIT_USAGE,
                             "memory: %lu bytes is not between 1M and 16G in whole MiB",
                             (unsigned long)config->ram_bytes);
+    }
+    if (config->rtc_epoch < -RTC_EPOCH_MAX || config->rtc_epoch > RTC_EPOCH_MAX) {
+        return cv_error_set(err, CV_EXIT_DATA, "rtc: %ld s is no date", (long)config->rtc_epoch);
     }
     if (config->cpus != 1) {
         return cv_error_set(err, CV_EXIT_USAGE, "cpus: this version has 1 CPU, not %u",

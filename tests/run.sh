@@ -58,12 +58,14 @@ if [ "$ring" != soak ]; then
 fi
 case $ring in
 quick)
+    script tests/replay/test_golden.py
     script tests/replay/test_guests.py
     script tests/replay/test_input.py
     script tests/replay/test_ends.py
     ;;
 full)
     script tests/lint/lint.py
+    script tests/replay/test_golden.py
     script tests/replay/test_guests.py
     script tests/replay/test_input.py
     script tests/replay/test_ends.py

@@ -90,15 +90,14 @@ static void end_of_interrupt(void *arg, uint8_t vector)
     cv_ioapic_eoi(&b->ioapic, vector);
 }
 
-/* The guest may put the page anywhere, but not on the I/O APIC: it stays where it was
- * then. */
+/* The guest may put the page anywhere. Where it answers is a function of the base register alone, never of where
+ * it was before (a loaded state knows only the register): on the I/O APIC's page the I/O APIC answers, since it was
+ * added to the bus first. */
 static void move_lapic(void *arg, unsigned cpu, uint64_t base)
 {
     struct cv_board *b = arg;
     (void)cpu;
-    if (base != ADDR_IOAPIC) {
-        cv_bus_move_mmio(&b->bus, &b->lapic, base);
-    }
+    cv_bus_move_mmio(&b->bus, &b->lapic, base);
 }
 
 static void raise_intr(void *arg, unsigned cpu, bool level)

@@ -412,7 +412,8 @@ static void section(void *dev, struct cv_section *s)
     cv_section_u32_max(s, &rtc->lead_ns, NS - 1);
     cv_section_u64(s, &rtc->seen_update);
     cv_section_u64(s, &rtc->seen_periodic);
-    if ((rtc->flags & (uint8_t) ~(C_PF | C_AF | C_UF)) || (rtc->cmos[REG_A] & A_UIP)) {
+    if (rtc->offset_s < -CV_RTC_SECONDS_MAX || rtc->offset_s > CV_RTC_SECONDS_MAX ||
+        (rtc->flags & (uint8_t) ~(C_PF | C_AF | C_UF)) || (rtc->cmos[REG_A] & A_UIP)) {
         s->failed = true;
     }
 }

@@ -18,6 +18,9 @@
 #include "core/dev/device.h"
 #include "core/dev/timeq.h"
 
+/* No clock is set further from 1970 than this, about 35,000 years; arithmetic on dates stays in range. */
+#define CV_RTC_SECONDS_MAX (1ll << 40)
+
 struct cv_rtc146818 {
     uint8_t index;
     uint8_t cmos[128]; /* time bytes (0, 2, 4, 6..9, 0x32) hold what stands still: see

@@ -163,9 +163,41 @@ static bool run_machine(struct cv_vm *vm, const uint8_t *data, size_t size,
     return true;
 }
 
+/* The inputs before the one that fails: what the machines remember may matter. CV_FUZZ_HISTORY=DIR keeps the last
+ * ones there as files 000, 001 ... in the order to run them again. */
+#define HISTORY 256u
+static uint8_t *past[HISTORY];
+static size_t past_len[HISTORY];
+static unsigned past_count;
+
+static void remember(const uint8_t *data, size_t size)
+{
+    unsigned i = past_count++ % HISTORY;
+    free(past[i]);
+    past[i] = malloc(size + 1);
+    memcpy(past[i], data, size);
+    past_len[i] = size;
+}
+
+static void write_history(void)
+{
+    const char *dir = getenv("CV_FUZZ_HISTORY");
+    for (unsigned i = 0; dir != NULL && i < HISTORY; i++) {
+        unsigned slot = (past_count + i) % HISTORY;
+        char path[512];
+        snprintf(path, sizeof(path), "%s/%03u", dir, i);
+        FILE *f = past[slot] != NULL ? fopen(path, "wb") : NULL;
+        if (f != NULL) {
+            fwrite(past[slot], 1, past_len[slot], f);
+            fclose(f);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t len[MACHINES] = {0};
+    remember(data, size);
     make_machines();
     if (!run_machine(vms[INTERPRETED], data, size, ends[INTERPRETED],
                      &len[INTERPRETED])) {
@@ -174,6 +206,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool ok =
         run_machine(vms[TRANSLATED], data, size, ends[TRANSLATED], &len[TRANSLATED]);
     FUZZ_CHECK(ok, "refused the second time");
+    if (len[0] != len[1] || memcmp(ends[0], ends[1], len[0]) != 0) {
+        write_history();
+    }
     FUZZ_CHECK(len[0] == len[1], "lengths %zu and %zu", len[0], len[1]);
     check_same(ends[0], ends[1], len[0], "interpreted, translated");
     check_ram_and_restore();

@@ -210,6 +210,12 @@ def live(directory):
     verify(trace)
 
 
+def pvh(directory):
+    """The ELF inside the same kernel, by its PVH entry."""
+    out, err = expect(0, "run", "--kernel", os.path.join(GUESTS, "vmlinux-cloud"), *machine("init")[2:], timeout=300)
+    check(b"INIT: " in out and "guest powered off" in err, "no init: %s %s" % (out[-800:], err))
+
+
 def bad_initrd(directory):
     """A truncated initrd is the guest's problem: it panics and resets, we end well."""
     data = open(os.path.join(GUESTS, "initrd-init.cpio.gz"), "rb").read()
@@ -234,4 +240,5 @@ case("linux: file size limit in mid-run", size_limit)
 case("linux: no room for the images", no_room_at_all)
 case("linux: host under load", under_load)
 case("linux: truncated initrd", bad_initrd)
+case("linux: PVH entry", pvh)
 finish()

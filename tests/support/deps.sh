@@ -4,7 +4,7 @@
 set -eu
 need='gcc clang-14 make binutils python3 pkg-config liblz4-dev libxxhash-dev libjson-glib-dev libseccomp-dev
       libcriterion-dev libzydis-dev libclang-rt-14-dev clang-format-14 gdb cpio xz-utils lz4 kmod busybox-static
-      ca-certificates'
+      ca-certificates procps'
 missing=
 for p in $need; do
     dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -q '^installed$' || missing="$missing $p"
