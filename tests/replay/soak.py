@@ -43,8 +43,9 @@ def kills(directory):
     trace = os.path.join(directory, "k.cvt")
     ends = []
     ended = begun = 0
-    while len(ends) + ended < 60:
-        seen = record_and_kill(trace, MACHINE, 0.05 + seed.random() * 2.5)
+    while len(ends) < 60:
+        check(ended < 60, "the guest is always faster")
+        seen = record_and_kill(trace, MACHINE, 0.05 + seed.random() * 1.3)
         if seen is None:
             ended += 1  # the guest was faster
             verify(trace)
@@ -52,8 +53,8 @@ def kills(directory):
         ends.append(judge_killed(trace, seen))
         begun += seen != b""
     good = [end for end in ends if end is not None]
-    print("        60 kills: %d came too late; of %d that hit, %d had printed, %d opened and replayed exactly, to steps %s" %
-          (ended, len(ends), begun, len(good), sorted(good)))
+    print("        %d kills that hit (%d more came too late): %d had printed, %d opened and replayed exactly, to steps %s" %
+          (len(ends), ended, begun, len(good), sorted(good)))
     check(begun >= 15, "too few had begun")
 
 

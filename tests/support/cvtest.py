@@ -84,11 +84,13 @@ def kill_all(p):
     deadline = time.monotonic() + 20
     while True:
         pids = session_of(p.pid)
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        # All are stopped before the first dies: an engine that still ran would see its front go, and seal the trace.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
         if not pids:
             break
         check(time.monotonic() < deadline, "does not die: %s" % pids)
