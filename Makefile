@@ -157,6 +157,7 @@ soak: deps
 	@tests/run.sh soak
 
 bench: deps
+	@tests/support/deps.sh qemu-system-x86
 	@$(MAKE) --no-print-directory all guests
 	@tests/bench/bench.py
 
