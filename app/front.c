@@ -369,6 +369,10 @@ static void serve_loop(struct cv_front *front, struct console *console, struct o
         if (poll(fds, 5, -1) < 0) {
             continue;
         }
+        /* A signal goes first: it came before an end of input that is seen with it. */
+        if (fds[1].revents != 0 && serve_signal(front, signals)) {
+            cv_message_send_call(front->control, 0, "stop", NULL, NULL, 0);
+        }
         if ((fds[3].revents & (POLLOUT | POLLERR | POLLHUP)) != 0) {
             flush_input(front, console);
         }
@@ -383,9 +387,6 @@ static void serve_loop(struct cv_front *front, struct console *console, struct o
         }
         if (fds[4].revents != 0) {
             accept_gdb(front);
-        }
-        if (fds[1].revents != 0 && serve_signal(front, signals)) {
-            stop = true;
         }
         if (fds[0].revents != 0) {
             control_open = serve_control(front, outcome);
