@@ -18,7 +18,6 @@
 
 #define IMAGE_MAX      (512ull << 20)
 #define REANCHOR_NS    100000000ull
-#define IDLE_TICK_NS   1000000ull
 
 struct live {
     struct cv_engine *engine;
@@ -276,11 +275,9 @@ static bool start_recorder(struct live *live, const struct cv_file *file,
 static void print_stats(struct live *live)
 {
     const struct cv_exec_stats *x = cv_vm_exec_stats(live->vm);
-    char note[200];
     if (!live->engine->job.stats) {
         return;
     }
-    snprintf(note, sizeof(note), "%.150s", live->engine->note);
     dprintf(2,
             "chronovisor: stats: native %llu interpreted %llu blocks %llu host-bytes %llu "
             "entries %llu slow %llu fills %llu flushes %llu invalidated %llu\n",
