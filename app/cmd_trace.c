@@ -11,6 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* verify --bisect is a job of its own. */
+static bool open_second(struct cv_options *o, struct cv_error *err)
+{
+    if (o->job.pos[0] != '\0') {
+        return cv_error_set(err, CV_EXIT_USAGE, "verify: --to and --bisect exclude each other");
+    }
+    memcpy(o->job.method, "bisect", sizeof("bisect"));
+    o->job.fd[CV_JOB_FD_SECOND] = cv_front_open_trace(o->second, err);
+    return o->job.fd[CV_JOB_FD_SECOND] >= 0;
+}
+
 int cv_cmd_trace(const struct cv_command_row *row, int argc, char **argv)
 {
     struct cv_options o;
@@ -30,7 +41,8 @@ int cv_cmd_trace(const struct cv_command_row *row, int argc, char **argv)
     memcpy(o.job.method, row->name, strlen(row->name) + 1);
     cv_format(o.job.name, sizeof(o.job.name), "%s", o.trace);
     o.job.fd[CV_JOB_FD_TRACE] = cv_front_open_trace(o.trace, &err);
-    if (o.job.fd[CV_JOB_FD_TRACE] < 0 || !cv_front_start(&front, &err)) {
+    if (o.job.fd[CV_JOB_FD_TRACE] < 0 || (o.second != NULL && !open_second(&o, &err)) ||
+        !cv_front_start(&front, &err)) {
         return cv_front_error(&err);
     }
     o.job.fd[CV_JOB_FD_OUT] = STDOUT_FILENO;

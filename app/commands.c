@@ -7,7 +7,7 @@ const struct cv_command_row cv_commands[] = {
      cv_cmd_machine},
     {"replay", CV_COMMAND_REPLAY, "TRACE [--to POS] [--console]", "run a trace again",
      cv_cmd_trace},
-    {"verify", CV_COMMAND_VERIFY, "TRACE [--json]", "replay against every digest", cv_cmd_trace},
+    {"verify", CV_COMMAND_VERIFY, "TRACE [--json] [--bisect TRACE2]", "replay against every digest", cv_cmd_trace},
     {"info", CV_COMMAND_INFO, "TRACE [--json] [--chunks] [--events]", "what a trace holds",
      cv_cmd_trace},
     {"debug", CV_COMMAND_DEBUG, "TRACE [--at POS] [--vmlinux FILE] [-- GDB ARGS]",

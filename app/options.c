@@ -15,6 +15,7 @@
 enum option_id {
     OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_SEED, OPT_RTC, OPT_ON,
     OPT_PACE, OPT_UNTIL, OPT_SERIAL, OPT_DISPLAY, OPT_NET, OPT_DIGEST, OPT_OUTPUT, OPT_TO,
+    OPT_BISECT,
     OPT_AT, OPT_CONSOLE, OPT_JSON, OPT_CHUNKS, OPT_EVENTS, OPT_VMLINUX, OPT_SOCKET, OPT_TCP,
     OPT_STATS, OPT_CACHE, OPT_BLOCK, OPT_NO_CHAIN, OPT_TLB, OPT_FLUSH, OPT_INTERP, OPT_BOUND,
     OPT_HELP
@@ -46,6 +47,8 @@ static const struct option_row ROWS[] = {
     {OPT_DIGEST, "--digest", "fine", CV_COMMAND_RECORD, "log a digest of every component"},
     {OPT_OUTPUT, "-o", "TRACE", CV_COMMAND_RECORD, "the trace to write; must not exist"},
     {OPT_TO, "--to", "POS", CV_COMMAND_REPLAY | CV_COMMAND_VERIFY, "stop there (default end)"},
+    {OPT_BISECT, "--bisect", "TRACE2", CV_COMMAND_VERIFY,
+     "find the step where two recordings part"},
     {OPT_CONSOLE, "--console", NULL, CV_COMMAND_REPLAY, "print what the serial console printed"},
     {OPT_JSON, "--json", NULL, CV_COMMAND_VERIFY | CV_COMMAND_INFO | CV_COMMAND_REPLAY,
      "results as JSON"},
@@ -234,6 +237,7 @@ static bool set_option(struct cv_options *o, const struct option_row *row, const
     case OPT_VMLINUX: o->vmlinux = text; return true;
     case OPT_SOCKET: o->socket = text; return true;
     case OPT_TCP: o->tcp = text; return true;
+    case OPT_BISECT: o->second = text; return true;
     case OPT_APPEND: return copy_text(o->job.append, sizeof(o->job.append), row, text, err);
     case OPT_TO:
     case OPT_AT: return copy_text(o->job.pos, sizeof(o->job.pos), row, text, err);

@@ -23,7 +23,7 @@ enum cv_pace { CV_PACE_AUTO, CV_PACE_FAST, CV_PACE_REAL };
 struct cv_options {
     unsigned command; /* CV_COMMAND_* */
     struct cv_job job;
-    const char *kernel, *initrd, *output, *trace, *socket, *vmlinux, *tcp;
+    const char *kernel, *initrd, *output, *trace, *socket, *vmlinux, *tcp, *second;
     enum cv_pace pace;
     bool serial_none, help;
     char **gdb_args; /* after --, NULL-terminated; or NULL */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const FD_NAMES[CV_JOB_FD_COUNT] = {"trace", "kernel", "initrd", "serial",
-                                                      "out"};
+                                                      "out",   "second"};
 
 void cv_job_init(struct cv_job *job, const char *method)
 {

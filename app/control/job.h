@@ -15,11 +15,11 @@
 
 enum cv_job_fd { /* which descriptor of a job is which; -1: not given */
     CV_JOB_FD_TRACE, CV_JOB_FD_KERNEL, CV_JOB_FD_INITRD, CV_JOB_FD_SERIAL, CV_JOB_FD_OUT,
-    CV_JOB_FD_COUNT
+    CV_JOB_FD_SECOND, CV_JOB_FD_COUNT
 };
 
 struct cv_job {
-    char method[16]; /* "run", "record", "replay", "verify", "info", "gdb" */
+    char method[16]; /* "run", "record", "replay", "verify", "bisect", "info", "gdb" */
     int fd[CV_JOB_FD_COUNT];
     /* machine */
     uint64_t ram_bytes, seed;

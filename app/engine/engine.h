@@ -35,6 +35,7 @@ int cv_engine_main(int control);
 /* One function a method, on the engine thread; sets exit_code, err, note. */
 void cv_engine_run(struct cv_engine *engine);    /* run and record */
 void cv_engine_replay(struct cv_engine *engine); /* replay and verify */
+void cv_engine_bisect(struct cv_engine *engine); /* verify --bisect */
 void cv_engine_info(struct cv_engine *engine);
 void cv_engine_gdb(struct cv_engine *engine);
 
