@@ -16,11 +16,19 @@
  *     is counted (`unsettled`) and the large intervals go on from there. So the walk always
  *     moves forward and ends.
  *
+ * Translated code. Near its limit a run is interpreted (core/translate/exec.h, CV_EXEC_SLACK), so
+ * single steps never enter a block, and what a block does wrong is not seen in them. When the
+ * steps of 2^10 agree one by one though they differ in one go, both run from `base` to every
+ * limit in it. A block is entered while CV_EXEC_SLACK steps are left: when the first limit that shows
+ * the difference is L, the guilty block begins at L - CV_EXEC_SLACK. With one-instruction blocks
+ * (--block-insns 1) that is the step.
+ *
  * Rejected: halving (see above; three sizes need 2,048 comparisons of a microsecond, a halving
  * needs 20 restores); comparing with the logged digests only (their grain is 2^20 steps).
  */
 #include "record/bisect.h"
 
+#include "core/translate/exec.h"
 #include "record/checkpoint.h"
 #include "record/digest.h"
 
@@ -45,6 +53,7 @@ struct side {
 struct cv_bisect {
     struct side side[CV_BISECT_SIDES];
     cv_icount alike, end;
+    cv_icount base; /* the checkpoint with index 0 of both stores */
     bool inputs_differ;
     bool begun;
     unsigned grain;       /* index in GRAINS */
@@ -61,7 +70,7 @@ static void open_epoch(void *arg)
     cv_pages_mark(cv_replay_pages(s->replay), s->pages_id);
 }
 
-static void drop_checkpoint(struct side *s)
+static void drop_store(struct side *s)
 {
     if (s->pages_id >= 0) {
         cv_pages_detach(cv_replay_pages(s->replay), s->pages_id);
@@ -71,28 +80,51 @@ static void drop_checkpoint(struct side *s)
     s->store = NULL;
 }
 
-/* One checkpoint, where the side stands now; the one before is forgotten. */
-static bool take_checkpoint(struct side *s)
+static bool open_store(struct side *s)
 {
     struct cv_pages_consumer consumer = {.on_first_write = cv_checkpoints_first_write};
-    drop_checkpoint(s);
+    drop_store(s);
     s->store = cv_checkpoints_new(cv_vm_ram(cv_replay_vm(s->replay)), open_epoch, s);
     if (s->store == NULL) {
         return false;
     }
     consumer.arg = s->store;
     s->pages_id = cv_pages_attach(cv_replay_pages(s->replay), &consumer);
-    size_t len = cv_replay_save(s->replay, s->state, sizeof(s->state));
-    return s->pages_id >= 0 && len > 0 &&
-           cv_checkpoints_take(s->store, cv_replay_icount(s->replay), s->state, len);
+    return s->pages_id >= 0;
 }
 
-static bool go_back(struct side *s)
+/* A checkpoint where both stand now; those before are forgotten unless the grain is a step. */
+static bool take_checkpoints(struct cv_bisect *b)
 {
-    const uint8_t *state;
-    size_t len;
-    cv_checkpoints_restore(s->store, 0, &state, &len);
-    return cv_replay_load(s->replay, state, len);
+    bool more = GRAINS[b->grain] == 0;
+    for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
+        struct side *s = &b->side[i];
+        size_t len = cv_replay_save(s->replay, s->state, sizeof(s->state));
+        if ((!more && !open_store(s)) || len == 0 ||
+            !cv_checkpoints_take(s->store, cv_replay_icount(s->replay), s->state, len)) {
+            return false;
+        }
+    }
+    b->base = more ? b->base : b->alike;
+    return true;
+}
+
+/* Puts both back to the last checkpoint at or before icount. */
+static bool go_back(struct cv_bisect *b, cv_icount icount)
+{
+    for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
+        struct side *s = &b->side[i];
+        const uint8_t *state;
+        size_t len, index;
+        if (s->store == NULL || !cv_checkpoints_find(s->store, icount, &index)) {
+            return false;
+        }
+        cv_checkpoints_restore(s->store, index, &state, &len);
+        if (!cv_replay_load(s->replay, state, len)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* -- comparing ----------------------------------------------------------------------- */
@@ -216,20 +248,51 @@ static void run_side(struct cv_bisect *b, struct side *s, cv_icount icount)
     }
 }
 
+/* Both ran from base to `to` step by step alike, and in one go not: looks for the block. */
+static enum cv_bisect_exit probe_blocks(struct cv_bisect *b, cv_icount to)
+{
+    for (cv_icount limit = b->base + 1; limit <= to; limit++) {
+        if (!go_back(b, b->base)) {
+            return CV_BISECT_FAILED;
+        }
+        for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
+            run_side(b, &b->side[i], limit);
+        }
+        if (is_alike(b)) {
+            continue;
+        }
+        if (limit < b->base + CV_EXEC_SLACK) {
+            break; /* interpreted: it comes and goes by itself */
+        }
+        describe_parting(b);
+        b->parting.icount = limit - CV_EXEC_SLACK;
+        b->parting.block = true;
+        return CV_BISECT_PARTED;
+    }
+    b->parting.unsettled++;
+    return go_back(b, to) ? CV_BISECT_MORE : CV_BISECT_FAILED;
+}
+
 static enum cv_bisect_exit settle(struct cv_bisect *b, cv_icount to)
 {
+    bool passed = b->grain > 0 && to >= b->suspect[b->grain];
     b->alike = to;
-    while (b->grain > 0 && b->alike >= b->suspect[b->grain]) {
-        b->grain--;
+    if (passed && GRAINS[b->grain] > 0) {
         b->parting.unsettled++;
+    } else if (passed) {
+        enum cv_bisect_exit exit =
+            take_checkpoints(b) ? probe_blocks(b, to) : CV_BISECT_FAILED;
+        if (exit != CV_BISECT_MORE) {
+            return exit;
+        }
     }
-    if (b->alike >= b->end || b->side[CV_BISECT_FIRST].exit == CV_REPLAY_END) {
+    while (b->grain > 0 && to >= b->suspect[b->grain]) {
+        b->grain--;
+    }
+    if (to >= b->end || b->side[CV_BISECT_FIRST].exit == CV_REPLAY_END) {
         return CV_BISECT_ALIKE;
     }
-    return take_checkpoint(&b->side[CV_BISECT_FIRST]) &&
-                   take_checkpoint(&b->side[CV_BISECT_SECOND])
-               ? CV_BISECT_MORE
-               : CV_BISECT_FAILED;
+    return take_checkpoints(b) ? CV_BISECT_MORE : CV_BISECT_FAILED;
 }
 
 enum cv_bisect_exit cv_bisect_advance(struct cv_bisect *b)
@@ -256,9 +319,7 @@ enum cv_bisect_exit cv_bisect_advance(struct cv_bisect *b)
     }
     b->grain++;
     b->suspect[b->grain] = to;
-    return go_back(&b->side[CV_BISECT_FIRST]) && go_back(&b->side[CV_BISECT_SECOND])
-               ? CV_BISECT_MORE
-               : CV_BISECT_FAILED;
+    return go_back(b, b->alike) ? CV_BISECT_MORE : CV_BISECT_FAILED;
 }
 
 /* -- life ---------------------------------------------------------------------------- */
@@ -350,7 +411,7 @@ void cv_bisect_free(struct cv_bisect *b)
     for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
         struct side *s = &b->side[i];
         if (s->replay != NULL) {
-            drop_checkpoint(s);
+            drop_store(s);
             cv_ram_digest_free(s->ram);
             cv_replay_free(s->replay);
         }
@@ -376,8 +437,14 @@ cv_icount cv_bisect_end(const struct cv_bisect *b, bool *inputs_differ)
 
 bool cv_bisect_go_back(struct cv_bisect *b)
 {
-    return b->side[CV_BISECT_FIRST].store != NULL &&
-           go_back(&b->side[CV_BISECT_FIRST]) && go_back(&b->side[CV_BISECT_SECOND]);
+    cv_icount at = b->parting.icount;
+    if (!b->parted || b->parting.before_steps || !go_back(b, at)) {
+        return false;
+    }
+    for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
+        cv_replay_run(b->side[i].replay, at);
+    }
+    return true;
 }
 
 const struct cv_parting *cv_bisect_parting(const struct cv_bisect *b)

@@ -38,6 +38,7 @@ enum cv_bisect_exit {
 struct cv_parting {
     cv_icount icount;   /* the last place where both were alike */
     bool before_steps;  /* they were never alike: the machines begin unlike */
+    bool block;         /* what differs is a translated block: it begins at icount */
     char component[16]; /* section of the state ("cpu"), "ram", or "end": one ran no further */
     char what[32];      /* "byte 17 of the state", "address 0x1234" */
     char value[CV_BISECT_SIDES][80];

@@ -93,13 +93,15 @@ static void report_parting(struct pair *p, const struct cv_parting *d)
     if (engine->job.json) {
         cv_engine_print(engine,
                         "{\"result\":\"parted\",\"icount\":%llu,\"code\":\"%s\","
-                        "\"component\":\"%s\",\"difference\":\"%s\",\"unsettled\":%u}\n",
+                        "\"component\":\"%s\",\"difference\":\"%s\",\"block\":%s,"
+                        "\"unsettled\":%u}\n",
                         (unsigned long long)d->icount, place, d->component, what,
-                        d->unsettled);
+                        d->block ? "true" : "false", d->unsettled);
         return;
     }
-    cv_engine_print(engine, "parted: step %llu, %s; %s: %s\n", (unsigned long long)d->icount,
-                    place, d->component, what);
+    cv_engine_print(engine, "parted: %s %llu, %s; %s: %s\n",
+                    d->block ? "in the translated block of step" : "step",
+                    (unsigned long long)d->icount, place, d->component, what);
     if (d->unsettled > 0) {
         cv_engine_print(engine, "        %u differences before it did not come again\n",
                         d->unsettled);

@@ -15,6 +15,8 @@
 #include "core/system/interrupt.h"
 #include "core/translate/build.h"
 
+CV_STATIC_ASSERT(CV_EXEC_SLACK == CV_SLACK, "exec.h tells it");
+
 #define CACHE_DEFAULT (64u << 20)
 #define CACHE_MIN     (1u << 20)
 #define CACHE_MAX     (256u << 20)

@@ -19,6 +19,10 @@
 struct cv_exec;
 struct cv_interp;
 
+/* A translated block is entered only while at least so many steps are left; the rest of a run
+ * is interpreted. */
+#define CV_EXEC_SLACK 64u
+
 struct cv_exec_config {
     uint32_t cache_bytes;  /* code cache, 1 MiB .. 256 MiB; default 64 MiB */
     uint16_t block_insns;  /* instructions a block, 1 .. 64; default 64 */
