@@ -35,6 +35,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONFIRMATIONS 8u
+
 static const unsigned GRAINS[] = {20, 10, 0}; /* log2 of steps; 20 is the digests' grid */
 
 struct side {
@@ -248,22 +250,41 @@ static void run_side(struct cv_bisect *b, struct side *s, cv_icount icount)
     }
 }
 
-/* Both ran from base to `to` step by step alike, and in one go not: looks for the block. */
+enum run_result { RUN_ALIKE, RUN_UNLIKE, RUN_FAILED };
+
+/* Both from base to limit in one go. */
+static enum run_result run_from_base(struct cv_bisect *b, cv_icount limit)
+{
+    if (!go_back(b, b->base)) {
+        return RUN_FAILED;
+    }
+    for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
+        run_side(b, &b->side[i], limit);
+    }
+    return is_alike(b) ? RUN_ALIKE : RUN_UNLIKE;
+}
+
+/* Is limit the first that shows the difference, each time? Both stand there in the end. */
+static bool is_constant(struct cv_bisect *b, cv_icount limit)
+{
+    for (unsigned i = 0; i < CONFIRMATIONS; i++) {
+        if (run_from_base(b, limit - 1) != RUN_ALIKE ||
+            run_from_base(b, limit) != RUN_UNLIKE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Both ran from base to `to` step by step alike, and in one go not: looks for the block. What
+ * comes and goes by itself is no block's fault. */
 static enum cv_bisect_exit probe_blocks(struct cv_bisect *b, cv_icount to)
 {
-    for (cv_icount limit = b->base + 1; limit <= to; limit++) {
-        if (!go_back(b, b->base)) {
-            return CV_BISECT_FAILED;
-        }
-        for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
-            run_side(b, &b->side[i], limit);
-        }
-        if (is_alike(b)) {
-            continue;
-        }
-        if (limit < b->base + CV_EXEC_SLACK) {
-            break; /* interpreted: it comes and goes by itself */
-        }
+    cv_icount limit = b->base + 1;
+    while (limit < to && run_from_base(b, limit) == RUN_ALIKE) {
+        limit++;
+    }
+    if (limit >= b->base + CV_EXEC_SLACK && is_constant(b, limit)) {
         describe_parting(b);
         b->parting.icount = limit - CV_EXEC_SLACK;
         b->parting.block = true;

@@ -72,6 +72,7 @@ full)
     script tests/replay/test_damage.py
     script tests/replay/test_linux.py
     script tests/gdb/test_gdb.py
+    script tests/mutation/mutate.py
     script tests/fuzz/run.sh 6
     ;;
 soak)

@@ -52,27 +52,29 @@ PLANTS = [
           "if (!b->dead && overlaps(b, i % 2, gpa, gpa + len) && (b->bytes != 6 || len != 4)) {",
           where=step("b8")),
     Plant("flags", "undefined flags are the host's", "core/translate/liveness.c",
-          "        fx->undef |= CV_PF_OF;\n",
-          "        fx->undef |= 0;\n", where=step("(48 )?c1")),
+          "    *fx = (struct cv_flagfx){info->fl_read, info->fl_write, info->fl_undef,",
+          "    *fx = (struct cv_flagfx){info->fl_read, info->fl_write, 0,", where='seek: |"block":true'),
     Plant("approximation", "RCPSS is the host's", "core/interp/interp.c",
           "    TO(execute_fp, RCPSS),", "    TO(cv_interp_host_rcp, RCPSS),",
           include="#include \"core/interp/approx.h\"\n#include \"core/interp/interp_private.h\"\n#include \"core/interp/fpregs.h\"\n"
                   "static bool cv_interp_host_rcp(struct cv_interp_op *x)\n{\n    if (!cv_approx_run(x->cpu, x->insn)) {\n"
-                  "        return false;\n    }\n    uint8_t r[16];\n    cv_fpregs_get(x->insn->reg, r);\n"
-                  "    r[0] ^= (uint8_t)(%s >> 4 & 1);\n    cv_fpregs_set_low(x->insn->reg, r);\n    return true;\n}\n" % LEAK,
+                  "        return false;\n    }\n    uint8_t r[32];\n    cv_fpregs_get(x->insn->reg, r);\n"
+                  "    r[2] ^= (uint8_t)(%s >> 4 & 1);\n    cv_fpregs_set_low(x->insn->reg, r);\n    return true;\n}\n" % LEAK,
           where=step("f3 0f 53")),
-    Plant("slices", "a REP slice ends where the TLB has no tag", "core/interp/interp_string.c",
-          "        if (*done || x->trap ||",
-          "        if (*done || x->trap || (cpu->tlb->index_mask < 0x20000 && (cpu->gpr[CV_RDI] & 1023) == 0) ||",
+    Plant("slices", "a REP slice goes on over a page's edge when the TLB is small", "core/interp/interp_string.c",
+          "static bool leaves_page(const struct cv_cpu *cpu, const struct string *s, unsigned reg,\n"
+          "                        cv_gva done)\n{\n",
+          "static bool leaves_page(const struct cv_cpu *cpu, const struct string *s, unsigned reg,\n"
+          "                        cv_gva done)\n{\n    if (cpu->tlb->index_mask < 0x20000) {\n        return false;\n    }\n",
           include='#include "core/mem/tlb.h"\n', where=step("f3 a4")),
     Plant("late interrupt", "a deadline is met late in a small code cache", "core/dev/timeq.c",
           "    return q->next > now + q->skew ? q->next - q->skew : now;",
           "    return q->next > now + q->skew ? q->next - q->skew + (%s >> 4 & 1) : now;" % LEAK,
           where=component("cpu|lapic|time|board|ram|vm")),
-    Plant("hash order", "equal deadlines are served in the order of addresses", "core/dev/timeq.c",
-          "            if (q->slot[i].deadline == q->next) {",
-          "            if (q->slot[i].deadline == q->next || (q->slot[i].deadline - q->next < 300 && ((uintptr_t)q >> 13 & 1) != 0)) {",
-          where=component("cpu|lapic|time|board|ram|vm|event|end|rtc|pit")),
+    Plant("visit", "stopping somewhere moves the clock", "core/vm.c",
+          "        if (now > limit || (now == limit && !to_idle)) {\n",
+          "        if (now > limit || (now == limit && !to_idle)) {\n"
+          "            cv_timeq_advance(cv_board_timeq(vm->board), (now >> 4 & 1) << 3);\n", where="seek: |event|timeq"),
     Plant("padding", "a saved state holds a byte of the host's memory", "core/dev/uart16550.c",
           "    cv_section_u16(s, &u->divisor);",
           "    uint16_t divisor = (uint16_t)(u->divisor ^ (uintptr_t)u >> 20);\n"
@@ -81,8 +83,9 @@ PLANTS = [
           "    if (memcmp(page_bytes(store, number), want->data, CV_PAGE_SIZE) != 0) {",
           "    if (number % 3 != 0 && memcmp(page_bytes(store, number), want->data, CV_PAGE_SIZE) != 0) {",
           where="seek: "),
-    Plant("lost state", "a checkpoint forgets a device", "core/dev/pit8254.c",
-          "    cv_section_", "    if (!cv_section_loading(s)) cv_section_", where="x"),
+    Plant("lost state", "a checkpoint forgets a device's register", "core/dev/lapic.c",
+          "    cv_section_u64(s, &a->timer_tick);",
+          "    uint64_t tick = a->timer_tick;\n    cv_section_u64(s, &tick);", where="seek: "),
     Plant("late input", "an input is logged one step late", "record/recorder.c",
           "    uint64_t begin = read_cpu_ns();\n    bool good = cv_writer_event",
           "    uint64_t begin = read_cpu_ns();\n    event.pos.icount += event.pos.phase == CV_PHASE_STEP ? 1 : 0;\n"
