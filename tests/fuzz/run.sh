@@ -48,6 +48,7 @@ for program in "$b"/fuzz/fuzz_*; do
     trace | sums) max=400000 ;;
     state) max=12000 ;;
     insn) max=2068 ;;
+    modes) max=1040 ;;
     *) max=4096 ;;
     esac
     if ls tests/fuzz/regress/"$name"-* >/dev/null 2>&1; then

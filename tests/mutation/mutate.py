@@ -149,7 +149,8 @@ def check_seeks(guest, trace):
     finally:
         p.kill()
         p.wait()
-        os.remove(socket_path)
+        if os.path.lexists(socket_path):  # a server that ended by itself took it along
+            os.remove(socket_path)
 
 
 def check_golden(guest, trace):
