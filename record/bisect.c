@@ -1,30 +1,33 @@
 /*
  * How two executions are led to the step where they part.
  *
- * Problem. A cause of a divergence may be constant (a rule that one translator gets wrong) or
- * fickle (a byte of the host that leaks in): run again, a fickle one shows elsewhere or not at
- * all. Halving an interval by running it again and again would then chase a difference that
- * has gone.
+ * Problem. A cause of a divergence may be constant (a rule that one translator gets
+ * wrong) or fickle (a byte of the host that leaks in): run again, a fickle one shows
+ * elsewhere or not at all. Halving an interval by running it again and again would then
+ * chase a difference that has gone.
  *
  * Invariants
- *  1. At `alike` both machines were equal in everything: state image, RAM sum, position. Both
- *     have a checkpoint there.
- *  2. Every interval is run forward once from `alike`, on both sides; equal ends move `alike`.
- *  3. Unequal ends put both back to `alike` and make the interval smaller: 2^20, 2^10, 1. At one
- *     step there is nothing to put back: what is there are the two states.
- *  4. A difference that was seen and does not come again within the interval where it was seen
- *     is counted (`unsettled`) and the large intervals go on from there. So the walk always
- *     moves forward and ends.
+ *  1. At `alike` both machines were equal in everything: state image, RAM sum, position.
+ * Both have a checkpoint there.
+ *  2. Every interval is run forward once from `alike`, on both sides; equal ends move
+ * `alike`.
+ *  3. Unequal ends put both back to `alike` and make the interval smaller: 2^20, 2^10, 1.
+ * At one step there is nothing to put back: what is there are the two states.
+ *  4. A difference that was seen and does not come again within the interval where it was
+ * seen is counted (`unsettled`) and the large intervals go on from there. So the walk
+ * always moves forward and ends.
  *
- * Translated code. Near its limit a run is interpreted (core/translate/exec.h, CV_EXEC_SLACK), so
- * single steps never enter a block, and what a block does wrong is not seen in them. When the
- * steps of 2^10 agree one by one though they differ in one go, both run from `base` to every
- * limit in it. A block is entered while CV_EXEC_SLACK steps are left: when the first limit that shows
- * the difference is L, the guilty block begins at L - CV_EXEC_SLACK. With one-instruction blocks
+ * Translated code. Near its limit a run is interpreted (core/translate/exec.h,
+ * CV_EXEC_SLACK), so single steps never enter a block, and what a block does wrong is not
+ * seen in them. When the steps of 2^10 agree one by one though they differ in one go,
+ * both run from `base` to every limit in it. A block is entered while CV_EXEC_SLACK steps
+ * are left: when the first limit that shows the difference is L, the guilty block begins
+ * at L - CV_EXEC_SLACK. With one-instruction blocks
  * (--block-insns 1) that is the step.
  *
- * Rejected: halving (see above; three sizes need 2,048 comparisons of a microsecond, a halving
- * needs 20 restores); comparing with the logged digests only (their grain is 2^20 steps).
+ * Rejected: halving (see above; three sizes need 2,048 comparisons of a microsecond, a
+ * halving needs 20 restores); comparing with the logged digests only (their grain is 2^20
+ * steps).
  */
 #include "record/bisect.h"
 
@@ -95,7 +98,8 @@ static bool open_store(struct side *s)
     return s->pages_id >= 0;
 }
 
-/* A checkpoint where both stand now; those before are forgotten unless the grain is a step. */
+/* A checkpoint where both stand now; those before are forgotten unless the grain is a
+ * step. */
 static bool take_checkpoints(struct cv_bisect *b)
 {
     bool more = GRAINS[b->grain] == 0;
@@ -233,7 +237,8 @@ static void describe_parting(struct cv_bisect *b)
 static void run_side(struct cv_bisect *b, struct side *s, cv_icount icount)
 {
     bool check = b->grain == 0 && !s->unfaithful;
-    bool last = icount == b->end && !b->inputs_differ; /* what follows the last step, too */
+    bool last =
+        icount == b->end && !b->inputs_differ; /* what follows the last step, too */
     cv_icount limit = last ? CV_NEVER : icount;
     cv_replay_check_digests(s->replay, check);
     s->exit = cv_replay_run(s->replay, limit);
@@ -264,7 +269,8 @@ static enum run_result run_from_base(struct cv_bisect *b, cv_icount limit)
     return is_alike(b) ? RUN_ALIKE : RUN_UNLIKE;
 }
 
-/* Is limit the first that shows the difference, each time? Both stand there in the end. */
+/* Is limit the first that shows the difference, each time? Both stand there in the end.
+ */
 static bool is_constant(struct cv_bisect *b, cv_icount limit)
 {
     for (unsigned i = 0; i < CONFIRMATIONS; i++) {
@@ -276,8 +282,8 @@ static bool is_constant(struct cv_bisect *b, cv_icount limit)
     return true;
 }
 
-/* Both ran from base to `to` step by step alike, and in one go not: looks for the block. What
- * comes and goes by itself is no block's fault. */
+/* Both ran from base to `to` step by step alike, and in one go not: looks for the block.
+ * What comes and goes by itself is no block's fault. */
 static enum cv_bisect_exit probe_blocks(struct cv_bisect *b, cv_icount to)
 {
     cv_icount limit = b->base + 1;
@@ -350,8 +356,7 @@ static bool same_input(const struct cv_trace_event *x, const struct cv_trace_eve
     return x->pos.icount == y->pos.icount && x->pos.vtime == y->pos.vtime &&
            x->flags == y->flags && x->input.kind == y->input.kind &&
            x->input.unit == y->input.unit && x->input.len == y->input.len &&
-           (x->input.len == 0 ||
-            memcmp(x->input.data, y->input.data, x->input.len) == 0);
+           (x->input.len == 0 || memcmp(x->input.data, y->input.data, x->input.len) == 0);
 }
 
 static bool same_image(const struct cv_image *x, const struct cv_image *y)
@@ -408,8 +413,7 @@ struct cv_bisect *cv_bisect_new(const struct cv_bisect_side side[CV_BISECT_SIDES
     for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
         struct side *s = &b->side[i];
         s->exit = CV_REPLAY_REACHED;
-        s->replay =
-            cv_replay_new(side[i].trace, &side[i].exec, side[i].tlb_entries, err);
+        s->replay = cv_replay_new(side[i].trace, &side[i].exec, side[i].tlb_entries, err);
         if (s->replay == NULL) {
             cv_bisect_free(b);
             return NULL;

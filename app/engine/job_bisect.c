@@ -1,5 +1,6 @@
 /*
- * job_bisect.c - verify --bisect: two recordings run side by side to the step where they part
+ * job_bisect.c - verify --bisect: two recordings run side by side to the step where they
+ * part
  *
  * The first runs plainly, the second in the way the options say.
  */
@@ -24,13 +25,16 @@ static const struct {
     unsigned reg;
     const char *name;
 } REGISTERS[] = {
-    {0, "rax"},          {1, "rbx"},          {2, "rcx"},          {3, "rdx"},
-    {4, "rsi"},          {5, "rdi"},          {6, "rbp"},          {7, "rsp"},
-    {8, "r8"},           {9, "r9"},           {10, "r10"},         {11, "r11"},
-    {12, "r12"},         {13, "r13"},         {14, "r14"},         {15, "r15"},
-    {CV_REG_RIP, "rip"}, {CV_REG_CS, "cs"},   {CV_REG_SS, "ss"},   {CV_REG_DS, "ds"},
-    {CV_REG_ES, "es"},   {CV_REG_FS, "fs"},   {CV_REG_GS, "gs"},   {CV_REG_EFLAGS, "eflags"},
-    {CV_REG_CR0, "cr0"}, {CV_REG_CR2, "cr2"}, {CV_REG_CR3, "cr3"}, {CV_REG_CR4, "cr4"},
+    {0, "rax"},          {1, "rbx"},          {2, "rcx"},
+    {3, "rdx"},          {4, "rsi"},          {5, "rdi"},
+    {6, "rbp"},          {7, "rsp"},          {8, "r8"},
+    {9, "r9"},           {10, "r10"},         {11, "r11"},
+    {12, "r12"},         {13, "r13"},         {14, "r14"},
+    {15, "r15"},         {CV_REG_RIP, "rip"}, {CV_REG_CS, "cs"},
+    {CV_REG_SS, "ss"},   {CV_REG_DS, "ds"},   {CV_REG_ES, "es"},
+    {CV_REG_FS, "fs"},   {CV_REG_GS, "gs"},   {CV_REG_EFLAGS, "eflags"},
+    {CV_REG_CR0, "cr0"}, {CV_REG_CR2, "cr2"}, {CV_REG_CR3, "cr3"},
+    {CV_REG_CR4, "cr4"},
 };
 
 static struct cv_vm *vm_of(struct pair *p, unsigned side)
@@ -47,9 +51,10 @@ static unsigned long long read_register(struct pair *p, unsigned side, unsigned 
     return value;
 }
 
-/* "rax 0x1 and 0x2": the registers in which the two differ, as far as there is room; else what
- * the bisection found. */
-static void describe_difference(struct pair *p, const struct cv_parting *d, char *out, size_t cap)
+/* "rax 0x1 and 0x2": the registers in which the two differ, as far as there is room; else
+ * what the bisection found. */
+static void describe_difference(struct pair *p, const struct cv_parting *d, char *out,
+                                size_t cap)
 {
     size_t at = 0;
     for (size_t i = 0; i < CV_ARRAY_LEN(REGISTERS) && at + 64 < cap; i++) {
@@ -109,7 +114,8 @@ static void report_parting(struct pair *p, const struct cv_parting *d)
 }
 
 /* Both ran alike, but not as one of them was recorded. */
-static void report_unfaithful(struct pair *p, unsigned side, const struct cv_divergence *d)
+static void report_unfaithful(struct pair *p, unsigned side,
+                              const struct cv_divergence *d)
 {
     struct cv_engine *engine = p->engine;
     const char *which = side == CV_BISECT_FIRST ? "the first" : "the second";
@@ -118,14 +124,15 @@ static void report_unfaithful(struct pair *p, unsigned side, const struct cv_div
         cv_engine_print(engine,
                         "{\"result\":\"unfaithful\",\"recording\":%u,\"icount\":%llu,"
                         "\"component\":\"%s\",\"expected\":\"%s\",\"found\":\"%s\"}\n",
-                        side + 1, (unsigned long long)d->icount, d->component, d->expected,
-                        d->found);
+                        side + 1, (unsigned long long)d->icount, d->component,
+                        d->expected, d->found);
         return;
     }
-    cv_engine_print(engine,
-                    "unfaithful: both run alike here, but %s was recorded otherwise by step %llu "
-                    "in %s (expected %s, found %s): record again where it was recorded\n",
-                    which, (unsigned long long)d->icount, d->component, d->expected, d->found);
+    cv_engine_print(
+        engine,
+        "unfaithful: both run alike here, but %s was recorded otherwise by step %llu "
+        "in %s (expected %s, found %s): record again where it was recorded\n",
+        which, (unsigned long long)d->icount, d->component, d->expected, d->found);
 }
 
 static void report_alike(struct pair *p)
@@ -141,11 +148,13 @@ static void report_alike(struct pair *p)
         }
     }
     if (engine->job.json) {
-        cv_engine_print(engine, "{\"result\":\"alike\",\"icount\":%llu,\"inputs_differ\":%s}\n",
+        cv_engine_print(engine,
+                        "{\"result\":\"alike\",\"icount\":%llu,\"inputs_differ\":%s}\n",
                         end, inputs_differ ? "true" : "false");
     } else {
         cv_engine_print(engine, "alike: %llu steps%s\n", end,
-                        inputs_differ ? "; there the recordings' inputs or ends differ" : "");
+                        inputs_differ ? "; there the recordings' inputs or ends differ"
+                                      : "");
     }
 }
 
@@ -156,8 +165,9 @@ static bool open_pair(struct pair *p, struct cv_error *err)
     struct cv_job plain;
     cv_job_init(&plain, job->method);
     plain.exec.native_off = job->exec.native_off;
-    struct cv_bisect_side side[] = {{.exec = plain.exec, .tlb_entries = plain.tlb_entries},
-                                    {.exec = job->exec, .tlb_entries = job->tlb_entries}};
+    struct cv_bisect_side side[] = {
+        {.exec = plain.exec, .tlb_entries = plain.tlb_entries},
+        {.exec = job->exec, .tlb_entries = job->tlb_entries}};
     for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
         struct cv_file file;
         cv_file_from_fd(&file, job->fd[fds[i]]);
@@ -194,7 +204,8 @@ static void run_pair(struct pair *p)
         }
         if (cv_mailbox_quitting(&engine->box)) {
             cv_error_set(&engine->err, CV_EXIT_IO, "%s: stopped; alike to step %llu",
-                         engine->job.name, (unsigned long long)cv_bisect_icount(p->bisect));
+                         engine->job.name,
+                         (unsigned long long)cv_bisect_icount(p->bisect));
             engine->exit_code = CV_EXIT_IO;
             return;
         }

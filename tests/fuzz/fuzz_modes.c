@@ -1,10 +1,11 @@
 /*
  * fuzz_modes.c - guests made of arbitrary instructions, at any privilege, in every mode
  *
- * Input: a mode, a configuration byte, 14 bytes that seed registers and flags, then the program. Two
- * whole machines stand in that mode (lib/modes.c): one interpreted, one that may translate. After
- * each of several runs both are in one state, RAM included; the state is saved and loaded as
- * itself; and what was translated passes the verifier of emitted code.
+ * Input: a mode, a configuration byte, 14 bytes that seed registers and flags, then the
+ * program. Two whole machines stand in that mode (lib/modes.c): one interpreted, one that
+ * may translate. After each of several runs both are in one state, RAM included; the
+ * state is saved and loaded as itself; and what was translated passes the verifier of
+ * emitted code.
  */
 #include "core/base/mem.h"
 #include "core/decode/decode.h"
@@ -28,17 +29,22 @@ static size_t fresh_len;
 static bool dirty[PAGES]; /* in any machine */
 
 /* Called inside the guest's run. */
-__attribute__((target("general-regs-only"))) static void note_write(void *arg, cv_gpa page)
+__attribute__((target("general-regs-only"))) static void note_write(void *arg,
+                                                                    cv_gpa page)
 {
     (void)arg;
     dirty[page >> CV_PAGE_SHIFT] = true;
 }
 
-static const uint8_t KERNEL[] = { /* multiboot: hlt */
-    0x02, 0xb0, 0xad, 0x1b, 0x03, 0x00, 0x01, 0x00, 0xfb, 0x4f, 0x51, 0xe4, 0x00, 0x00,
-    0x10, 0x00, 0x00, 0x00, 0x10, 0x00, 0x40, 0x00, 0x10, 0x00, 0x00, 0x00, 0x11, 0x00,
-    0x20, 0x00, 0x10, 0x00, 0xf4, 0xf4, 0xf4, 0xf4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+static const uint8_t KERNEL[] = {/* multiboot: hlt */
+                                 0x02, 0xb0, 0xad, 0x1b, 0x03, 0x00, 0x01, 0x00,
+                                 0xfb, 0x4f, 0x51, 0xe4, 0x00, 0x00, 0x10, 0x00,
+                                 0x00, 0x00, 0x10, 0x00, 0x40, 0x00, 0x10, 0x00,
+                                 0x00, 0x00, 0x11, 0x00, 0x20, 0x00, 0x10, 0x00,
+                                 0xf4, 0xf4, 0xf4, 0xf4, 0,    0,    0,    0,
+                                 0,    0,    0,    0,    0,    0,    0,    0,
+                                 0,    0,    0,    0,    0,    0,    0,    0,
+                                 0,    0,    0,    0,    0,    0,    0,    0};
 
 static void make_machines(void)
 {
@@ -50,8 +56,10 @@ static void make_machines(void)
         const struct cv_exec_config exec = {
             .cache_bytes = 1u << 20, .block_insns = 64, .interp_only = i == INTERPRETED};
         struct cv_error err = {0};
-        struct cv_vm_config config = {
-            .ram_bytes = MODES_RAM_BYTES, .cpus = 1, .seed = 1, .kernel = {KERNEL, sizeof(KERNEL)}};
+        struct cv_vm_config config = {.ram_bytes = MODES_RAM_BYTES,
+                                      .cpus = 1,
+                                      .seed = 1,
+                                      .kernel = {KERNEL, sizeof(KERNEL)}};
         vms[i] = cv_vm_new(&config, &exec, 64, &err);
         FUZZ_CHECK(vms[i] != NULL, "%s", err.text);
         FUZZ_CHECK(cv_ram_write(&vms[i]->ram, 0, image, sizeof(image)), "RAM");
@@ -76,12 +84,14 @@ static void check_same(unsigned kind, cv_icount at)
     size_t n = cv_vm_save(vms[0], one, sizeof(one));
     FUZZ_CHECK(cv_vm_save(vms[1], two, sizeof(two)) == n, "lengths");
     for (size_t i = 0; i < n; i++) {
-        FUZZ_CHECK(one[i] == two[i], "%s, to step %u: byte %zu (%s): %x interpreted, %x translated",
-                   modes_name(kind), (unsigned)at, i, cv_vm_section_at(one, n, i), one[i], two[i]);
+        FUZZ_CHECK(one[i] == two[i],
+                   "%s, to step %u: byte %zu (%s): %x interpreted, %x translated",
+                   modes_name(kind), (unsigned)at, i, cv_vm_section_at(one, n, i), one[i],
+                   two[i]);
     }
     for (unsigned i = 0; i < PAGES; i++) {
-        FUZZ_CHECK(!dirty[i] || memcmp(vms[0]->ram.base + i * 4096u, vms[1]->ram.base + i * 4096u,
-                                       4096) == 0,
+        FUZZ_CHECK(!dirty[i] || memcmp(vms[0]->ram.base + i * 4096u,
+                                       vms[1]->ram.base + i * 4096u, 4096) == 0,
                    "%s, to step %u: RAM at %x", modes_name(kind), (unsigned)at, i << 12);
     }
 }
@@ -100,7 +110,9 @@ static void put_back(void)
 {
     for (unsigned i = 0; i < PAGES; i++) {
         for (unsigned m = 0; dirty[i] && m < MACHINES; m++) {
-            FUZZ_CHECK(cv_ram_write(&vms[m]->ram, (uint64_t)i << 12, image + i * 4096u, 4096), "RAM");
+            FUZZ_CHECK(
+                cv_ram_write(&vms[m]->ram, (uint64_t)i << 12, image + i * 4096u, 4096),
+                "RAM");
         }
         dirty[i] = false;
     }
@@ -122,7 +134,9 @@ static void start(unsigned m, unsigned kind, const uint8_t *data, size_t size)
     for (unsigned i = 0; i < 16; i++) {
         uint64_t word = fuzz_random(&state) << 32 ^ fuzz_random(&state);
         bool wild = (data[10 + i / 8] >> i % 8 & 1) != 0;
-        gpr[i] = wild ? word : modes_bits(kind) == 16 ? word & 0xfff8 : MODES_DATA + (word & 0xffff);
+        gpr[i] = wild                     ? word
+                 : modes_bits(kind) == 16 ? word & 0xfff8
+                                          : MODES_DATA + (word & 0xffff);
     }
     modes_enter(vm, kind, gpr, cv_ld32(data + 12));
 }
@@ -157,7 +171,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 static unsigned make_insn(uint8_t out[15], unsigned bits, uint64_t *state)
 {
-    static const uint8_t prefixes[] = {0x66, 0x67, 0xf3, 0xf2, 0x48, 0x41, 0xf0, 0x2e, 0x64};
+    static const uint8_t prefixes[] = {0x66, 0x67, 0xf3, 0xf2, 0x48,
+                                       0x41, 0xf0, 0x2e, 0x64};
     for (unsigned try = 0; try < 64; try++) {
         struct cv_insn insn;
         unsigned n = 0;
@@ -203,10 +218,12 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t cap, unsigned 
 {
     uint64_t state = seed * 0x9e3779b97f4a7c15ull | 1;
     if (size < HEAD + MODES_SLOT || fuzz_random(&state) % 3 == 0) {
-        return LLVMFuzzerMutate(data, size, cap < HEAD + CODE_MAX ? cap : HEAD + CODE_MAX);
+        return LLVMFuzzerMutate(data, size,
+                                cap < HEAD + CODE_MAX ? cap : HEAD + CODE_MAX);
     }
     size_t slots = (size - HEAD) / MODES_SLOT;
-    if (slots < CODE_MAX / MODES_SLOT && size + MODES_SLOT <= cap && fuzz_random(&state) % 4 == 0) {
+    if (slots < CODE_MAX / MODES_SLOT && size + MODES_SLOT <= cap &&
+        fuzz_random(&state) % 4 == 0) {
         slots++;
         size = HEAD + slots * MODES_SLOT;
     }

@@ -29,43 +29,43 @@
 #define STACK3   0x3c000u
 
 enum { /* selectors */
-    CODE64 = 0x08,
-    DATA = 0x10,
-    CODE32 = 0x18,
-    CODE16 = 0x20,
-    DATA16 = 0x28,
-    CODE32_3 = 0x33,
-    DATA_3 = 0x3b,
-    CODE64_3 = 0x43,
-    CODE16_3 = 0x4b,
-    DATA16_3 = 0x53,
-    SEL_LDT = 0x58,
-    SEL_TSS32 = 0x60,
-    SEL_TSS32_B = 0x68,
-    SEL_TSS16 = 0x70,
-    GATE32 = 0x78,
-    TASK_GATE = 0x80,
-    DATA_DOWN = 0x88,
-    SEL_TSS64 = 0x90,
-    CONFORMING = 0xa0,
-    CODE32_1 = 0xa9,
-    DATA_1 = 0xb1,
-    GATE16 = 0xb8,
-    GATE64 = 0xc0,
-    GDT_BYTES = 0xd0
+       CODE64 = 0x08,
+       DATA = 0x10,
+       CODE32 = 0x18,
+       CODE16 = 0x20,
+       DATA16 = 0x28,
+       CODE32_3 = 0x33,
+       DATA_3 = 0x3b,
+       CODE64_3 = 0x43,
+       CODE16_3 = 0x4b,
+       DATA16_3 = 0x53,
+       SEL_LDT = 0x58,
+       SEL_TSS32 = 0x60,
+       SEL_TSS32_B = 0x68,
+       SEL_TSS16 = 0x70,
+       GATE32 = 0x78,
+       TASK_GATE = 0x80,
+       DATA_DOWN = 0x88,
+       SEL_TSS64 = 0x90,
+       CONFORMING = 0xa0,
+       CODE32_1 = 0xa9,
+       DATA_1 = 0xb1,
+       GATE16 = 0xb8,
+       GATE64 = 0xc0,
+       GDT_BYTES = 0xd0
 };
 
 static const struct {
     const char *name;
     uint8_t bits, cpl;
 } KINDS[MODES_COUNT] = {
-    [MODES_REAL] = {"real", 16, 0},          [MODES_PROT16_0] = {"prot16-0", 16, 0},
-    [MODES_PROT16_3] = {"prot16-3", 16, 3},  [MODES_PROT32_FLAT] = {"prot32-flat", 32, 0},
-    [MODES_PROT32_0] = {"prot32-0", 32, 0},  [MODES_PROT32_1] = {"prot32-1", 32, 1},
-    [MODES_PROT32_3] = {"prot32-3", 32, 3},  [MODES_PAE_0] = {"pae-0", 32, 0},
-    [MODES_PAE_3] = {"pae-3", 32, 3},        [MODES_VM86] = {"vm86", 16, 3},
-    [MODES_COMPAT_0] = {"compat-0", 32, 0},  [MODES_COMPAT_3] = {"compat-3", 32, 3},
-    [MODES_LONG_0] = {"long-0", 64, 0},      [MODES_LONG_3] = {"long-3", 64, 3},
+    [MODES_REAL] = {"real", 16, 0},         [MODES_PROT16_0] = {"prot16-0", 16, 0},
+    [MODES_PROT16_3] = {"prot16-3", 16, 3}, [MODES_PROT32_FLAT] = {"prot32-flat", 32, 0},
+    [MODES_PROT32_0] = {"prot32-0", 32, 0}, [MODES_PROT32_1] = {"prot32-1", 32, 1},
+    [MODES_PROT32_3] = {"prot32-3", 32, 3}, [MODES_PAE_0] = {"pae-0", 32, 0},
+    [MODES_PAE_3] = {"pae-3", 32, 3},       [MODES_VM86] = {"vm86", 16, 3},
+    [MODES_COMPAT_0] = {"compat-0", 32, 0}, [MODES_COMPAT_3] = {"compat-3", 32, 3},
+    [MODES_LONG_0] = {"long-0", 64, 0},     [MODES_LONG_3] = {"long-3", 64, 3},
 };
 
 const char *modes_name(unsigned kind)
@@ -80,8 +80,10 @@ unsigned modes_bits(unsigned kind)
 
 /* -- tables -------------------------------------------------------------------------- */
 
-/* SDM 3A "Segment Descriptors" (3.4.5): access is byte 5, flags the high half of byte 6. */
-static uint64_t make_descriptor(uint32_t base, uint32_t limit, unsigned access, unsigned flags)
+/* SDM 3A "Segment Descriptors" (3.4.5): access is byte 5, flags the high half of byte 6.
+ */
+static uint64_t make_descriptor(uint32_t base, uint32_t limit, unsigned access,
+                                unsigned flags)
 {
     return (uint64_t)(limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 |
            (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
@@ -155,20 +157,20 @@ static void fill_tss(uint8_t *ram)
     cv_st16(ram + TSS64 + 102, 0x68);
     memcpy(ram + TSS64 + 0x68, ram + TSS32 + 0x68, 0x398);
     uint8_t *t = ram + TSS16;
-    static const uint16_t words[] = {0,      0x7000, DATA16, 0x7000, DATA16, 0x7000, DATA16, 0x40,
-                                     2,      1,      2,      3,      4,      0x7000, 5,      6,
-                                     7,      DATA16, CODE16, DATA16, DATA16, SEL_LDT};
+    static const uint16_t words[] = {
+        0, 0x7000, DATA16, 0x7000, DATA16, 0x7000, DATA16, 0x40,   2,      1,      2, 3,
+        4, 0x7000, 5,      6,      7,      DATA16, CODE16, DATA16, DATA16, SEL_LDT};
     for (unsigned i = 0; i < CV_ARRAY_LEN(words); i++) {
         cv_st16(t + 2 * i, words[i]);
     }
 }
 
-/* Handlers: without and with an error code, for each code size. They move the saved instruction
- * pointer to the next slot. */
-static const uint8_t HANDLER16[] = {0x55, 0x89, 0xe5, 0x83, 0x66, 0x02, 0xe0, 0x83,
-                                    0x46, 0x02, 0x20, 0x5d, 0xcf};
-static const uint8_t HANDLER32[] = {0x55, 0x89, 0xe5, 0x83, 0x65, 0x04, 0xe0, 0x83,
-                                    0x45, 0x04, 0x20, 0x5d, 0xcf};
+/* Handlers: without and with an error code, for each code size. They move the saved
+ * instruction pointer to the next slot. */
+static const uint8_t HANDLER16[] = {0x55, 0x89, 0xe5, 0x83, 0x66, 0x02, 0xe0,
+                                    0x83, 0x46, 0x02, 0x20, 0x5d, 0xcf};
+static const uint8_t HANDLER32[] = {0x55, 0x89, 0xe5, 0x83, 0x65, 0x04, 0xe0,
+                                    0x83, 0x45, 0x04, 0x20, 0x5d, 0xcf};
 static const uint8_t HANDLER64[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0x65, 0x08, 0xe0,
                                     0x48, 0x83, 0x45, 0x08, 0x20, 0x5d, 0x48, 0xcf};
 #define AT16  HANDLERS
@@ -179,7 +181,8 @@ static const uint8_t HANDLER64[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0x65, 0x
 
 static void fill_handlers(uint8_t *ram)
 {
-    static const uint8_t drop32[] = {0x83, 0xc4, 0x04}, drop64[] = {0x48, 0x83, 0xc4, 0x08};
+    static const uint8_t drop32[] = {0x83, 0xc4, 0x04},
+                         drop64[] = {0x48, 0x83, 0xc4, 0x08};
     memcpy(ram + AT16, HANDLER16, sizeof(HANDLER16));
     memcpy(ram + AT32E, drop32, sizeof(drop32));
     memcpy(ram + AT32, HANDLER32, sizeof(HANDLER32));
@@ -188,13 +191,15 @@ static void fill_handlers(uint8_t *ram)
     for (unsigned v = 0; v < 256; v++) {
         bool error = v == 8 || (v >= 10 && v <= 14) || v == 17;
         cv_st32(ram + 4 * v, AT16);
-        uint64_t gate = make_gate(CODE32, error ? AT32E : AT32, v % 3 == 0 ? 0xef : 0xee, 0);
+        uint64_t gate =
+            make_gate(CODE32, error ? AT32E : AT32, v % 3 == 0 ? 0xef : 0xee, 0);
         if (v == 8 || v == 0x50) {
             gate = make_gate(SEL_TSS32_B, 0, 0xe5, 0);
         }
         cv_st64(ram + IDT32 + 8 * v, gate);
-        cv_st64(ram + IDT64 + 16 * v, make_gate(CODE64, error ? AT64E : AT64,
-                                                v % 3 == 0 ? 0xef : 0xee, v == 8 ? 1 : 0));
+        cv_st64(ram + IDT64 + 16 * v,
+                make_gate(CODE64, error ? AT64E : AT64, v % 3 == 0 ? 0xef : 0xee,
+                          v == 8 ? 1 : 0));
     }
 }
 
@@ -257,7 +262,8 @@ void modes_image(uint8_t *ram)
 
 /* -- registers ----------------------------------------------------------------------- */
 
-static void load_segment(struct cv_cpu *cpu, unsigned seg, uint16_t sel, const uint8_t *ram)
+static void load_segment(struct cv_cpu *cpu, unsigned seg, uint16_t sel,
+                         const uint8_t *ram)
 {
     cv_seg_unpack(cv_ld64(ram + GDT + (sel & ~7u)), sel, &cpu->seg[seg]);
 }
@@ -325,7 +331,9 @@ void modes_enter(struct cv_vm *vm, unsigned kind, const uint64_t gpr[16], uint64
     bool segmented = kind == MODES_REAL || kind == MODES_VM86 || kind == MODES_PROT16_0 ||
                      kind == MODES_PROT16_3;
     memcpy(cpu->gpr, gpr, sizeof(cpu->gpr));
-    cpu->gpr[CV_RSP] = segmented ? 0x8000 : KINDS[kind].cpl == 0 ? STACK0 - 0x1000 : STACK3;
+    cpu->gpr[CV_RSP] = segmented              ? 0x8000
+                       : KINDS[kind].cpl == 0 ? STACK0 - 0x1000
+                                              : STACK3;
     if (modes_bits(kind) != 64) {
         for (unsigned i = 0; i < 16; i++) {
             cpu->gpr[i] = i < 8 ? (uint32_t)cpu->gpr[i] : 0;

@@ -1,10 +1,10 @@
 /*
  * modes.h - a machine that stands ready in any mode of the processor
  *
- * RAM holds descriptor tables, task state segments, gates, handlers and page tables for every mode
- * at once; modes_enter() makes the CPU stand at the program in one of them. Handlers of each code
- * size go on at the next 32-byte slot of what was interrupted, so that programs of arbitrary
- * bytes get on.
+ * RAM holds descriptor tables, task state segments, gates, handlers and page tables for
+ * every mode at once; modes_enter() makes the CPU stand at the program in one of them.
+ * Handlers of each code size go on at the next 32-byte slot of what was interrupted, so
+ * that programs of arbitrary bytes get on.
  *
  * 0x00000 IVT  0x00800 handlers  0x01000 GDT  0x01800 LDT  0x02000 IDT of 64-bit gates
  * 0x03000 IDT of 32-bit gates  0x04000 TSSs  0x08000 tables: 4-level, PAE, 2-level
@@ -48,6 +48,7 @@ unsigned modes_bits(unsigned kind);
 /* Fills an image of MODES_RAM_BYTES; the program's place is left zero. */
 void modes_image(uint8_t *ram);
 /* Sets every register of the machine's CPU; RAM must hold the image. */
-void modes_enter(struct cv_vm *vm, unsigned kind, const uint64_t gpr[16], uint64_t rflags);
+void modes_enter(struct cv_vm *vm, unsigned kind, const uint64_t gpr[16],
+                 uint64_t rflags);
 
 #endif
