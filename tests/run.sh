@@ -28,7 +28,7 @@ unit() {
         tail -n 40 "$log/$name.out"
     else
         echo "ok      unit $name: $p tests"
-        grep '^differential:' "$log/$name.out"
+        grep -E '^(differential|durability|verify):' "$log/$name.out"
     fi
     passed=$((passed + p)) failed=$((failed + bad))
 }
