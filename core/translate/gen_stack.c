@@ -130,8 +130,11 @@ static bool gen_leave(struct cv_build *t)
         cv_emit_load(e, HR_T1, rm);
         rm.disp = 0;
     }
-    cv_emit_lea(e, HR_GSP, cv_rm_mem(HR_BP, 8));
+    /* An address that is not canonical may pass the probe and fault at the host: RSP moves
+     * after the access. */
+    cv_emit_lea(e, HR_S0, cv_rm_mem(HR_BP, 8));
     cv_emit_load(e, HR_BP, rm);
+    cv_emit_mov(e, HR_GSP, HR_S0);
     if (ret) {
         t->k++;
         cv_gen_return_to(t, after);

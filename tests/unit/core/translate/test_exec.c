@@ -166,6 +166,18 @@ Test(exec, a_non_canonical_address_never_meets_an_empty_tlb_entry)
     }
 }
 
+Test(exec, leave_from_a_non_canonical_frame_keeps_rsp)
+{
+    static const uint8_t code[] = {0xc9, 0x48, 0xff, 0xc0}; /* leave; inc rax */
+    uint64_t bad[] = {0x8000000000000000ull, 0x7fffffffffffffffull, 0x8000000000000ff0ull};
+    for (unsigned i = 0; i < 3; i++) {
+        struct twin *t = start(code, sizeof(code));
+        twin_set(t, CV_RBP, bad[i]);
+        check(t, 100);
+        twin_free(t);
+    }
+}
+
 Test(exec, indirect_jumps_to_odd_addresses_fault_as_interpreted)
 {
     static const uint8_t code[] = {0xff, 0xd3, 0x90, 0xc3}; /* call rbx; nop; ret */
