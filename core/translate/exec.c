@@ -85,6 +85,7 @@ static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva,
                  const struct cv_site *site)
 {
     unsigned acc = site->acc & 3u;
+    uint64_t killed = x->stats.invalidated;
     cv_gpa gpa;
     if (!cv_canonical(gva) || (gva & (CV_PAGE_SIZE - 1)) + site->size > CV_PAGE_SIZE ||
         ((site->acc & CV_SITE_ALIGN) != 0 && (gva & (site->size - 1u)) != 0) ||
@@ -92,6 +93,9 @@ static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva,
         return false;
     }
     x->stats.tlb_fills++;
+    if (x->stats.invalidated != killed) {
+        return false; /* an A or D bit set by the walk was code, perhaps this block's */
+    }
     if (has_tag(cpu->tlb, gva, acc, site->size)) {
         return true;
     }

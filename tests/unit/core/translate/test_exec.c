@@ -178,6 +178,30 @@ Test(exec, leave_from_a_non_canonical_frame_keeps_rsp)
     }
 }
 
+Test(exec, an_accessed_bit_set_by_the_walk_of_a_load_changes_the_code_behind_it)
+{
+    /* The program marks entry 100 of its page table as not accessed and jumps into that
+     * page, where the entry is the immediate of a MOV behind the load that uses it. */
+    static const uint8_t code[] = {0x4c, 0x89, 0x02, 0xff, 0xe7}; /* mov [rdx], r8; jmp rdi */
+    static const uint8_t load[] = {0x48, 0x8b, 0x08, 0x48, 0xbb}; /* mov rcx, [rax]; mov rbx, */
+    static const uint8_t back[] = {0x49, 0x01, 0xd9, 0xff, 0xe6}; /* add r9, rbx; jmp rsi */
+    const uint64_t entry = DATA_PHYS | PTE_P | PTE_W | PTE_U;
+    struct twin *t = start(code, sizeof(code));
+    twin_poke(t, PT_PHYS + 800 - sizeof(load), load, sizeof(load));
+    twin_poke(t, PT_PHYS + 808, back, sizeof(back));
+    twin_map(t, 300, PT_PHYS | PTE_P | PTE_W | PTE_U);
+    twin_set(t, CV_RDX, LOW_BASE + 300 * 4096 + 800);
+    twin_set(t, CV_R8, entry);
+    twin_set(t, CV_RDI, LOW_BASE + 300 * 4096 + 800 - sizeof(load));
+    twin_set(t, CV_RAX, LOW_BASE + 100 * 4096);
+    twin_set(t, CV_RSI, LOW_BASE);
+    for (uint64_t i = 1; i < 40; i++) {
+        check(t, i * 1000);
+        cr_assert_eq(t->a.cpu->gpr[CV_R9] % (entry | 0x20), 0);
+    }
+    twin_free(t);
+}
+
 Test(exec, indirect_jumps_to_odd_addresses_fault_as_interpreted)
 {
     static const uint8_t code[] = {0xff, 0xd3, 0x90, 0xc3}; /* call rbx; nop; ret */
