@@ -341,7 +341,10 @@ static bool decode_at(struct cv_interp *interp, struct cv_cpu *cpu, cv_gva gva,
         if (cpu->rip + got > cpu->seg[CV_CS].limit && !wide) {
             return cv_raise_gp0(cpu);
         }
-        if (!cv_mem_fetch(cpu, next, bytes + got, CV_INSN_MAX - got, &more)) {
+        /* The walk for the second page may set A in the bytes of the first: they are read
+         * when both walks are done, as the translator does. */
+        if (!cv_mem_fetch(cpu, next, bytes + got, CV_INSN_MAX - got, &more) ||
+            !fetch_first(cpu, gva, bytes, &got)) {
             return false;
         }
         status = cv_decode(bytes, got + more, wide ? 64 : 32, insn);
