@@ -197,7 +197,8 @@ static bool call_inward(struct cv_cpu *cpu, struct gate *gate, uint64_t next_rip
                !cv_seg_mark_accessed(cpu, stack.seg.sel, &stack.seg)) {
         return false;
     }
-    if (!cv_stack_push(cpu, &stack, gate->size, cpu->seg[CV_SS].sel) ||
+    if (!cv_stack_room(cpu, &stack, gate->size, 4 + gate->params) ||
+        !cv_stack_push(cpu, &stack, gate->size, cpu->seg[CV_SS].sel) ||
         !cv_stack_push(cpu, &stack, gate->size, cpu->gpr[CV_RSP]) ||
         !copy_params(cpu, gate, &stack) ||
         !push_return(cpu, &stack, gate->size, next_rip) ||
@@ -237,7 +238,8 @@ bool cv_far_call(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize
         }
     }
     cv_stack_current(cpu, &stack);
-    if (!push_return(cpu, &stack, opsize, next_rip) ||
+    if (!cv_stack_room(cpu, &stack, opsize, 2) ||
+        !push_return(cpu, &stack, opsize, next_rip) ||
         !cv_seg_mark_accessed(cpu, cs.sel, &cs)) {
         return false;
     }

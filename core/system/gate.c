@@ -114,6 +114,10 @@ static bool push_frame(struct cv_cpu *cpu, const struct cv_gate_event *event,
                        const struct target *t, bool with_stack, struct cv_stack *stack)
 {
     unsigned size = t->size;
+    unsigned count = 3u + (with_stack ? 2 : 0) + (event->has_error ? 1 : 0);
+    if (!cv_stack_room(cpu, stack, size, count)) {
+        return false;
+    }
     if (with_stack && (!cv_stack_push(cpu, stack, size, cpu->seg[CV_SS].sel) ||
                        !cv_stack_push(cpu, stack, size, cpu->gpr[CV_RSP]))) {
         return false;

@@ -55,6 +55,26 @@ bool cv_stack_push(struct cv_cpu *cpu, struct cv_stack *stack, unsigned size,
                              : cv_mem_write(cpu, gva, size, value);
 }
 
+bool cv_stack_room(struct cv_cpu *cpu, const struct cv_stack *stack, unsigned size,
+                   unsigned count)
+{
+    uint64_t base = stack->width == 8 ? 0 : stack->seg.base;
+    uint64_t low = base + stack->sp - (uint64_t)size * count;
+    if (((low ^ (base + stack->sp - 1)) & CV_PAGE_MASK) == 0) {
+        return true; /* one page: the first push tells */
+    }
+    struct cv_stack s = *stack;
+    unsigned acc = CV_ACC_WRITE | (s.supervisor ? CV_ACC_SYSTEM : 0);
+    for (unsigned i = 0; i < count; i++) {
+        cv_gva gva;
+        cv_stack_skip(&s, -(uint64_t)size);
+        if (!place_item(cpu, &s, size, &gva) || !cv_mem_probe(cpu, gva, size, acc)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool cv_stack_pop(struct cv_cpu *cpu, struct cv_stack *stack, unsigned size,
                   uint64_t *value)
 {

@@ -23,6 +23,10 @@ struct cv_stack {
 void cv_stack_current(const struct cv_cpu *cpu, struct cv_stack *stack);
 bool cv_stack_push(struct cv_cpu *cpu, struct cv_stack *stack, unsigned size,
                    uint64_t value);
+/* Asked before the first of `count` pushes of `size` bytes: false when one of them would
+ * fault. What faults has written nothing (docs/determinism.md, "Steps"). */
+bool cv_stack_room(struct cv_cpu *cpu, const struct cv_stack *stack, unsigned size,
+                   unsigned count);
 bool cv_stack_pop(struct cv_cpu *cpu, struct cv_stack *stack, unsigned size,
                   uint64_t *value);
 /* sp += bytes at the stack's width. */

@@ -208,6 +208,24 @@ Test(segment, far_jumps_and_calls_obey_direct_transfer_rules)
     }
 }
 
+Test(segment, a_transfer_that_faults_at_its_second_push_has_written_nothing)
+{
+    struct machine *m = machine_new(true);
+    set_cpl(m, 0, true);
+    poke(m, 0x50000, 0x1122334455667788);
+    set_mapped(m, 0x4f000, false);
+    for (unsigned i = 0; i < 2; i++) { /* the first pushes go to the upper page */
+        m->cpu.gpr[CV_RSP] = i == 0 ? 0x50008 : 0x50018;
+        bool done = i == 0 ? cv_far_call(&m->cpu, KCODE, 0x60000, 8, 0x40007)
+                           : cv_soft_interrupt(&m->cpu, 0x80, 0x40007);
+        expect_fault(m, done, CV_EXC_PF, 2);
+        cr_assert_eq(m->cpu.fault.cr2, 0x4fff8);
+        cr_assert_eq(peek(m, 0x50000), 0x1122334455667788);
+        cr_assert_eq(m->cpu.gpr[CV_RSP], i == 0 ? 0x50008 : 0x50018);
+    }
+    machine_free(m);
+}
+
 Test(segment, a_64_bit_call_gate_goes_inward_and_retf_comes_back)
 {
     struct machine *m = machine_new(true);
