@@ -112,11 +112,6 @@ static bool privileged(struct cv_interp_op *x)
         return read_msr(x);
     case CV_OP_WRMSR:
         return cv_msr_write(cpu, (uint32_t)cpu->gpr[CV_RCX], edx_eax(cpu));
-    case CV_OP_XSETBV:
-        if ((cpu->cr4 & CV_CR4_OSXSAVE) == 0) {
-            return cv_raise_ud(cpu);
-        }
-        return cv_xcr_write(cpu, (uint32_t)cpu->gpr[CV_RCX], edx_eax(cpu));
     case CV_OP_SWAPGS:
         v = cpu->seg[CV_GS].base;
         cpu->seg[CV_GS].base = cpu->kernel_gs_base;
@@ -202,6 +197,8 @@ bool cv_interp_sys(struct cv_interp_op *x)
     case CV_OP_WRFSBASE:
     case CV_OP_WRGSBASE:
         return segment_base(x);
+    case CV_OP_XSETBV: /* #UD without OSXSAVE comes before #GP for CPL */
+        return cv_xcr_write(x->cpu, (uint32_t)x->cpu->gpr[CV_RCX], edx_eax(x->cpu));
     default:
         return privileged(x);
     }
