@@ -11,7 +11,7 @@ for c in "$src"/*.c "$src"/bad/*.c; do
     gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -ffreestanding -nostdlib -static -no-pie -fno-pic -fno-pie \
         -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
         -fno-asynchronous-unwind-tables -I"$src/lib" -Wl,-T,"$src/lib/guest.ld" -Wl,--build-id=none \
-        -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments "$src/lib/start.S" "$src/lib/lib.c" "$c" -o "$out/$name.elf64"
+        -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments "$src/lib/start.S" "$src"/lib/*.c "$c" -o "$out/$name.elf64"
     objcopy -g -O elf32-i386 "$out/$name.elf64" "$out/$name.new"
     mv "$out/$name.new" "$out/$name"
 done

@@ -36,6 +36,11 @@ void use_ist(unsigned vector, unsigned ist)
     idt[vector].ist = (uint8_t)ist;
 }
 
+void open_gate(unsigned vector)
+{
+    idt[vector].type = 0xee;
+}
+
 void on_vector(unsigned vector, handler_fn handler)
 {
     handlers[vector] = handler;

@@ -20,6 +20,7 @@ int main(void);
 void guest_exit(uint32_t value) __attribute__((noreturn));
 void on_vector(unsigned vector, handler_fn handler); /* NULL: unexpected vectors end the guest */
 void use_ist(unsigned vector, unsigned ist);
+void open_gate(unsigned vector); /* to INT n from CPL 3 */
 
 void put_char(char c);
 void print(const char *text);
