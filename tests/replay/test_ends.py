@@ -172,16 +172,16 @@ def floods(directory):
     verify(trace)
 
 
-def triple(directory):
+def triple(directory, name):
     trace = os.path.join(directory, "t.cvt")
-    out, err = expect(0, "record", *guest("bad/triple"), "-o", trace)
+    out, err = expect(0, "record", *guest(name), "-o", trace)
     check(out == b"no way back\n" and "guest triple fault (at step" in err, err)
     d = is_whole(trace, "triple fault")
     check(d["crash"] == d["end"]["icount"], d)
-    out, err = expect(0, "run", *guest("bad/triple"), "--on", "reset=stop")
+    out, err = expect(0, "run", *guest(name), "--on", "reset=stop")
     check("guest reset" in err, err)
     # started anew each time, it comes to the same end, until --until
-    out, err = expect(0, "record", *guest("bad/triple"), "--on", "reset=restart", "--until", "100000", "-o",
+    out, err = expect(0, "record", *guest(name), "--on", "reset=restart", "--until", "100000", "-o",
                       os.path.join(directory, "again.cvt"))
     check(out.count(b"no way back\n") > 3 and "reached --until" in err, "%s %s" % (out, err))
     verify(os.path.join(directory, "again.cvt"))
@@ -203,6 +203,7 @@ case("ends: Ctrl-A x on a terminal", keys)
 case("ends: terminal gone", hangup)
 case("ends: reader gone", reader_gone)
 case("ends: floods both ways", floods)
-case("ends: triple fault", triple)
+case("ends: triple fault", triple, "bad/triple")
+case("ends: triple fault after a double one", triple, "bad/double")
 case("ends: endless faults, --until", loop_until)
 finish()
