@@ -286,9 +286,15 @@ static bool is_constant(struct cv_bisect *b, cv_icount limit)
  * What comes and goes by itself is no block's fault. */
 static enum cv_bisect_exit probe_blocks(struct cv_bisect *b, cv_icount to)
 {
-    cv_icount limit = b->base + 1;
-    while (limit < to && run_from_base(b, limit) == RUN_ALIKE) {
-        limit++;
+    cv_icount alike = b->base,
+              limit = to; /* the difference shows at limit, not at alike */
+    while (limit - alike > 1) {
+        cv_icount middle = alike + (limit - alike) / 2;
+        if (run_from_base(b, middle) == RUN_ALIKE) {
+            alike = middle;
+        } else {
+            limit = middle;
+        }
     }
     if (limit >= b->base + CV_EXEC_SLACK && is_constant(b, limit)) {
         describe_parting(b);

@@ -68,7 +68,7 @@ def run(*args, env=None, stdin=None):
     full = dict(os.environ)
     full.update(env or {})
     p = subprocess.run([cvtest.CV, *map(str, args)], input=stdin or b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       timeout=120, env=full)
+                       timeout=900, env=full)
     return p.returncode, p.stdout, p.stderr.decode(errors="replace")
 
 
