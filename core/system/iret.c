@@ -40,6 +40,9 @@ bool cv_iret(struct cv_cpu *cpu, unsigned opsize)
     uint64_t image;
     unsigned cpl = cv_cpu_cpl(cpu);
     bool code64 = (cpu->mode & CV_MODE_CS64) != 0;
+    /* SDM 3A "Handling Multiple NMIs" (6.7.1): unblocks NMIs even if the instruction faults */
+    cpu->nmi_blocked = 0;
+    cpu->leave |= CV_LEAVE_LINES; /* IF may open, too */
     /* NT: #GP(0) in IA-32e mode; elsewhere a task return, which is not modelled */
     if ((cpu->mode & CV_MODE_PE) == 0 || (cpu->rflags & CV_FL_NT) != 0) {
         return cv_raise_gp0(cpu);
@@ -78,8 +81,6 @@ bool cv_iret(struct cv_cpu *cpu, unsigned opsize)
         cpu->on_iret(cpu->on_exception_arg, frame);
     }
     cpu->rflags = rflags;
-    cpu->nmi_blocked = 0;
-    cpu->leave |= CV_LEAVE_LINES; /* IF or the NMI block may have opened */
     cv_control_changed(cpu);
     return true;
 }
