@@ -327,7 +327,7 @@ static void section_pending(struct cv_cpu *cpu, struct cv_section *s)
 {
     cv_section_u8_max(s, &cpu->halted, 1);
     cv_section_u8_max(s, &cpu->shutdown, 1);
-    cv_section_u8_max(s, &cpu->shadow, 1);
+    cv_section_u8_max(s, &cpu->shadow, CV_SHADOW_SS);
     cv_section_u8_max(s, &cpu->nmi_blocked, 1);
     cv_section_u8_max(s, &cpu->nmi_pending, 1);
     cv_section_u8_max(s, &cpu->db_pending, 1);

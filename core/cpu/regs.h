@@ -118,6 +118,10 @@ struct cv_fault {
 #define CV_LEAVE_CODE     32u /* translated code was dropped */
 #define CV_LEAVE_DEBUG    64u /* a watchpoint fired */
 
+/* What holds events back for one instruction: after STI interrupts, after MOV SS and POP SS #DB too. */
+#define CV_SHADOW_STI 1u
+#define CV_SHADOW_SS  2u
+
 #define CV_XSAVE_BYTES 832u /* 512 legacy + 64 header + 256 AVX high halves */
 
 /* CPUID.1:EAX of the guest CPU model, and EDX after reset */
@@ -157,7 +161,7 @@ struct cv_cpu {
     /* -- interruptibility -------------------------------------------------------------- */
     uint8_t halted;      /* 1: HLT until interrupt */
     uint8_t shutdown;    /* 1: triple fault */
-    uint8_t shadow;      /* 1: STI or MOV SS shadow covers the next instruction */
+    uint8_t shadow;      /* CV_SHADOW_*: covers the next instruction */
     uint8_t nmi_blocked; /* until IRET */
     uint8_t nmi_pending;
     uint8_t db_pending;  /* 1: a #DB trap (dr6_pending) is due at this boundary */

@@ -289,7 +289,8 @@ static bool refuse(struct cv_interp *interp, struct cv_cpu *cpu, const uint8_t *
 static bool check_code_break(struct cv_cpu *cpu, cv_gva gva)
 {
     uint64_t hits = 0;
-    if ((cpu->rflags & CV_FL_RF) != 0) {
+    /* SDM 3A 6.8.3: none on the instruction after a load of SS, as if RF were 1 */
+    if ((cpu->rflags & CV_FL_RF) != 0 || cpu->shadow == CV_SHADOW_SS) {
         return true;
     }
     for (unsigned i = 0; i < 4; i++) {

@@ -20,7 +20,7 @@ static bool set_interrupt_flag(struct cv_interp_op *x, bool on)
     }
     cpu->rflags ^= CV_FL_IF;
     cpu->leave |= CV_LEAVE_LINES;
-    x->shadow = on; /* STI that sets IF: one more instruction without interrupts */
+    x->shadow = on ? CV_SHADOW_STI : 0; /* STI that sets IF: one more instruction without interrupts */
     return true;
 }
 

@@ -5,13 +5,13 @@
 #include "core/base/mem.h"
 #include "core/interp/interp_private.h"
 
-/* A load of SS holds interrupts back for one instruction; the single-step trap of this
- * very instruction is not taken either. SDM 3A "Masking Exceptions and Interrupts When
- * Switching Stacks" (6.8.3) */
+/* A load of SS holds interrupts and #DB back for one instruction; the single-step trap of
+ * this very instruction is not taken at all. SDM 3A "Masking Exceptions and Interrupts
+ * When Switching Stacks" (6.8.3) */
 static void shadow_stack_load(struct cv_interp_op *x, unsigned seg)
 {
     if (seg == CV_SS) {
-        x->shadow = 1;
+        x->shadow = CV_SHADOW_SS;
         x->trap = false;
     }
 }

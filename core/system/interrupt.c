@@ -155,6 +155,13 @@ static void deliver_external(struct cv_cpu *cpu, uint8_t vector)
     }
 }
 
+/* SDM 3A "Masking Exceptions and Interrupts When Switching Stacks" (6.8.3): what a data
+ * breakpoint found in the load of SS waits for the instruction after it. */
+static bool trap_due(const struct cv_cpu *cpu)
+{
+    return cpu->db_pending != 0 && cpu->shadow != CV_SHADOW_SS;
+}
+
 static bool nmi_due(const struct cv_cpu *cpu)
 {
     return cpu->nmi_pending != 0 && cpu->nmi_blocked == 0 && cpu->shadow == 0;
@@ -168,7 +175,7 @@ static bool intr_due(const struct cv_cpu *cpu)
 
 bool cv_boundary_pending(const struct cv_cpu *cpu)
 {
-    return cpu->shutdown == 0 && (cpu->db_pending != 0 || nmi_due(cpu) || intr_due(cpu));
+    return cpu->shutdown == 0 && (trap_due(cpu) || nmi_due(cpu) || intr_due(cpu));
 }
 
 bool cv_boundary_deliver(struct cv_cpu *cpu)
@@ -176,7 +183,7 @@ bool cv_boundary_deliver(struct cv_cpu *cpu)
     if (!cv_boundary_pending(cpu)) {
         return false;
     }
-    if (cpu->db_pending != 0) {
+    if (trap_due(cpu)) {
         struct cv_fault fault = {.vector = CV_EXC_DB, .dr6_bits = cpu->dr6_pending};
         cpu->db_pending = 0;
         cpu->dr6_pending = 0;

@@ -500,7 +500,7 @@ Test(interp, a_fault_ends_the_shadow_too)
     s->cpu.gpr[CV_RAX] = STEPPER_DS0;
     s->cpu.gpr[CV_RSP] = STEPPER_RSP0;
     step_once();
-    cr_assert_eq(s->cpu.shadow, 1);
+    cr_assert_eq(s->cpu.shadow, CV_SHADOW_SS);
     step_once();
     cr_assert_eq(stepper_vector(s), CV_EXC_UD);
     cr_assert_eq(s->cpu.shadow, 0);

@@ -330,6 +330,21 @@ Test(interrupt, boundary_order_is_debug_trap_then_nmi_then_interrupt)
     machine_free(m);
 }
 
+Test(interrupt, a_load_of_ss_holds_a_debug_trap_back_and_sti_does_not)
+{
+    struct machine *m = machine_new(true);
+    struct cv_cpu *cpu = &m->cpu;
+    cpu->db_pending = 1;
+    cpu->dr6_pending = 1;
+    cpu->shadow = CV_SHADOW_SS; /* SDM 3A 6.8.3 */
+    cr_assert(!cv_boundary_pending(cpu) && !cv_boundary_deliver(cpu));
+    cr_assert(cpu->db_pending == 1 && cpu->left == 1000);
+    cpu->shadow = CV_SHADOW_STI;
+    cr_assert(cv_boundary_pending(cpu) && cv_boundary_deliver(cpu));
+    cr_assert(cpu->rip == handler(1) && cpu->db_pending == 0);
+    machine_free(m);
+}
+
 Test(interrupt, protected_mode_frames_with_and_without_a_stack_switch)
 {
     for (unsigned cpl = 0; cpl <= 3; cpl += 3) {
