@@ -453,14 +453,13 @@ void cv_interp_step(struct cv_interp *interp, struct cv_cpu *cpu)
     }
     x.trap = (cpu->rflags & CV_FL_TF) != 0;
     x.keep_rf = false;
-    x.partial = false;
     x.shadow = 0;
     if (CV_UNLIKELY(fn == NULL ? !refuse(interp, cpu, x.insn->bytes, x.insn->len)
                                : !fn(&x))) {
-        if (!x.partial) { /* data breakpoints of an access that did not happen */
-            cpu->db_pending = db_pending;
-            cpu->dr6_pending = dr6_pending;
-        }
+        /* Data breakpoints of an access that did not happen. A slice ends with the iteration
+         * that hits one, so that none of an earlier iteration can be among them. */
+        cpu->db_pending = db_pending;
+        cpu->dr6_pending = dr6_pending;
         deliver(cpu);
         return;
     }

@@ -29,7 +29,6 @@ struct cv_interp_op {
     uint64_t next; /* rip after the instruction; a branch replaces it */
     bool trap;     /* TF: a single-step trap follows when this step retires */
     bool keep_rf;  /* RF is not cleared at retirement: IRET, unfinished REP */
-    bool partial;  /* iterations were completed: a fault keeps pending data breakpoints */
     uint8_t shadow; /* interrupt shadow for the next step */
 };
 

@@ -5,7 +5,8 @@
  * and a slice must end at the same iteration whatever path carried it out. Rules: S1  a
  * slice ends when rCX is 0, when REPE/REPNE is decided, after an iteration whose next
  *       element starts in another 4 KiB page than the element just done (source or
- *       destination, linear addresses), and after every iteration when TF is set
+ *       destination, linear addresses), after every iteration when TF is set, and after
+ *       one that hits a data or I/O breakpoint (SDM 3B 17.3.1.2)
  *   S2  an unfinished slice is a retired step: rip stays on the instruction and RF is
  * set, so that an instruction breakpoint does not fire again (SDM 3B
  * "Instruction-Breakpoint Exception Condition", 17.3.1.1) S3  a fault in mid-slice keeps
@@ -224,10 +225,9 @@ static bool run_slice(struct cv_interp_op *x, struct string *s, bool *done)
         }
         advance(cpu, s, n);
         count_down(cpu, s, n);
-        x->partial = true;
         *done = counter(cpu, CV_RCX, s->width) == 0 ||
                 (compares && ((fl & CV_FL_ZF) != 0) == until_zf);
-        if (*done || x->trap || (s->uses_si && leaves_page(cpu, s, CV_RSI, s->src)) ||
+        if (*done || x->trap || cpu->db_pending || (s->uses_si && leaves_page(cpu, s, CV_RSI, s->src)) ||
             (s->uses_di && leaves_page(cpu, s, CV_RDI, s->dst))) {
             break;
         }
