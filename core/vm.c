@@ -408,8 +408,8 @@ void cv_vm_clear_stop(struct cv_vm *vm)
 cv_vtime_ns cv_vm_next_deadline(const struct cv_vm *vm)
 {
     const struct cv_cpu *cpu = &vm->cpu;
-    if (cpu->halted != 0 && (cpu->rflags & CV_FL_IF) == 0) {
-        return CV_NEVER; /* no device event of this board can wake it */
+    if (cpu->halted != 0 && (cpu->rflags & CV_FL_IF) == 0 && !cv_board_wakes_deaf(vm->board)) {
+        return CV_NEVER; /* no device event can wake it */
     }
     return cv_board_timeq(vm->board)->next;
 }

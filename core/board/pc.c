@@ -379,6 +379,11 @@ void cv_board_section(struct cv_board *b, struct cv_section *s)
 
 /* -- the CPU's side ------------------------------------------------------------------ */
 
+bool cv_board_wakes_deaf(const struct cv_board *b)
+{
+    return cv_ioapic_has_nmi(&b->ioapic) || cv_lapic_has_nmi(&b->lapic);
+}
+
 uint8_t cv_board_intr_ack(struct cv_board *b, unsigned cpu)
 {
     uint8_t vector;

@@ -45,6 +45,8 @@ void cv_board_reset(struct cv_board *board);
 struct cv_bus *cv_board_bus(struct cv_board *board);
 struct cv_timeq *cv_board_timeq(struct cv_board *board);
 /* CPU-facing side of the local APIC and the 8259 pair. */
+/* May a device event reach a CPU that has IF clear: is some line routed as NMI or INIT? */
+bool cv_board_wakes_deaf(const struct cv_board *board);
 uint8_t cv_board_intr_ack(struct cv_board *board, unsigned cpu);
 uint64_t cv_board_apic_msr_read(struct cv_board *board, unsigned cpu, uint32_t msr, bool *ok);
 bool cv_board_apic_msr_write(struct cv_board *board, unsigned cpu, uint32_t msr, uint64_t value);

@@ -62,6 +62,18 @@ void cv_ioapic_set_pin(void *arg, unsigned pin, bool level)
     }
 }
 
+bool cv_ioapic_has_nmi(const struct cv_ioapic *io)
+{
+    for (unsigned pin = 0; pin < CV_IOAPIC_PINS; pin++) {
+        unsigned mode = io->redir[pin] >> 8 & 7;
+        if (!(io->redir[pin] & RT_MASKED) &&
+            (mode == CV_APIC_NMI || mode == CV_APIC_INIT)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void cv_ioapic_eoi(struct cv_ioapic *io, uint8_t vector)
 {
     for (unsigned pin = 0; pin < CV_IOAPIC_PINS; pin++) {

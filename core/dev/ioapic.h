@@ -43,6 +43,8 @@ struct cv_ioapic {
 extern const struct cv_device_class cv_ioapic_class;
 
 void cv_ioapic_set_pin(void *ioapic, unsigned pin, bool level);
+/* Is some pin open that sends NMI or INIT? */
+bool cv_ioapic_has_nmi(const struct cv_ioapic *ioapic);
 /* A local APIC ended a level-triggered interrupt. */
 void cv_ioapic_eoi(struct cv_ioapic *ioapic, uint8_t vector);
 uint64_t cv_ioapic_read(void *ioapic, uint64_t off, unsigned size);

@@ -199,6 +199,12 @@ void cv_lapic_set_lint(void *arg, unsigned pin, bool level)
     update(a);
 }
 
+bool cv_lapic_has_nmi(const struct cv_lapic *a)
+{
+    uint32_t lvt = a->lvt[CV_LVT_LINT0];
+    return is_enabled(a) && !(lvt & LVT_MASKED) && LVT_MODE(lvt) == CV_APIC_NMI;
+}
+
 bool cv_lapic_ack(struct cv_lapic *a, uint8_t *vector)
 {
     int v = deliverable(a);

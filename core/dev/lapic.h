@@ -81,6 +81,8 @@ void cv_lapic_init_signal(
     struct cv_lapic *apic); /* state after INIT; ID and base are kept */
 void cv_lapic_event(void *apic);
 void cv_lapic_set_lint(void *apic, unsigned pin, bool level);
+/* Does LINT0, where the 8259 pair is, make NMI? */
+bool cv_lapic_has_nmi(const struct cv_lapic *apic);
 bool cv_lapic_is_dest(const struct cv_lapic *apic, const struct cv_apic_msg *msg);
 void cv_lapic_accept(struct cv_lapic *apic, const struct cv_apic_msg *msg);
 /* Interrupt acknowledge: true with the vector; false: the 8259 pair must answer. */

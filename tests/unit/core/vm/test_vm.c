@@ -85,6 +85,21 @@ Test(vm, halting_without_interrupts_is_idle_with_no_deadline)
     cv_vm_free(vm);
 }
 
+Test(vm, halting_without_interrupts_waits_when_a_line_is_routed_as_nmi)
+{
+    static const uint8_t code[] = {
+        0xb0, 0x30, 0xe6, 0x43, 0xe6, 0x40, 0xe6, 0x40,             /* PIT channel 0, mode 0, count 3030h */
+        0xc7, 0x05, 0,    0,    0xc0, 0xfe, 0x14, 0, 0, 0,          /* I/O APIC pin 2 */
+        0xc7, 0x05, 0x10, 0,    0xc0, 0xfe, 0,    4, 0, 0,          /* NMI, not masked */
+        0xfa, 0xf4,                                                 /* cli; hlt */
+    };
+    static struct image image;
+    struct cv_vm *vm = make_vm(&image, code, sizeof(code), CV_ON_RESET_END);
+    cr_assert_eq(cv_vm_run(vm, 100), CV_VM_IDLE);
+    cr_assert_neq(cv_vm_next_deadline(vm), CV_NEVER);
+    cv_vm_free(vm);
+}
+
 Test(vm, guest_exit_ends_it_with_its_value)
 {
     static const uint8_t code[] = {0xb8, 7, 0, 0, 0, 0xe7, 0xf4}; /* mov $7, %eax; out %eax, $0xf4 */
