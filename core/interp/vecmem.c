@@ -11,21 +11,19 @@
 #include "core/system/segment.h"
 
 /* Writes elements of size bytes whose select bit is set; place[] holds their addresses.
- */
+ * Alignment is never checked: SDM 2C "VMASKMOV", 2B "MASKMOVDQU". */
 static bool store_selected(struct cv_cpu *cpu, const cv_gva *place, const uint8_t *data,
                            uint32_t select, unsigned count, unsigned size)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (((select >> i) & 1) && !cv_mem_probe(cpu, place[i], size, CV_ACC_WRITE)) {
+        if (((select >> i) & 1) &&
+            !cv_mem_probe(cpu, place[i], size, CV_ACC_WRITE | CV_ACC_UNALIGNED)) {
             return false;
         }
     }
     for (unsigned i = 0; i < count; i++) {
-        uint64_t value = 0;
-        for (unsigned b = size; b > 0; b--) {
-            value = value << 8 | data[i * size + b - 1];
-        }
-        if (((select >> i) & 1) && !cv_mem_write(cpu, place[i], size, value)) {
+        if (((select >> i) & 1) &&
+            !cv_mem_write_as(cpu, place[i], data + i * size, size, 1)) {
             return false;
         }
     }
@@ -99,7 +97,7 @@ bool cv_vecmem_vmaskmov(struct cv_cpu *cpu, const struct cv_insn *insn)
     cv_memset(data, 0, sizeof(data));
     for (unsigned i = 0; i < count; i++) {
         if (((select >> i) & 1) &&
-            !cv_mem_read_buf(cpu, place[i], data + i * size, size)) {
+            !cv_mem_read_as(cpu, place[i], data + i * size, size, 1)) {
             return false;
         }
     }
@@ -107,7 +105,8 @@ bool cv_vecmem_vmaskmov(struct cv_cpu *cpu, const struct cv_insn *insn)
     return true;
 }
 
-/* Offset of one gathered element: base + index * scale + displacement. */
+/* Offset of one gathered element: base + index * scale + displacement. Gathers never
+ * check alignment, either: SDM 2C "VGATHERDPS/VGATHERDPD". */
 static uint64_t gather_offset(const struct cv_cpu *cpu, const struct cv_insn *insn,
                               const uint8_t *indices, unsigned i)
 {
@@ -139,7 +138,7 @@ bool cv_vecmem_gather(struct cv_cpu *cpu, const struct cv_insn *insn)
         if ((select >> i) & 1) {
             uint64_t off = gather_offset(cpu, insn, indices, i);
             if (!cv_seg_linear(cpu, insn->ea_seg, off, size, CV_ACC_READ, &gva) ||
-                !cv_mem_read_buf(cpu, gva, data + i * size, size)) {
+                !cv_mem_read_as(cpu, gva, data + i * size, size, 1)) {
                 return false;
             }
         }

@@ -105,10 +105,11 @@ static bool translate_span(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsign
     unsigned room = CV_PAGE_SIZE - (unsigned)(gva & (CV_PAGE_SIZE - 1));
     span->pieces = 0;
     span->mmio = false;
-    if (CV_UNLIKELY((cpu->mode & CV_MODE_AC) != 0) && (acc & CV_ACC_SYSTEM) == 0 &&
-        misaligned(gva, size)) {
+    if (CV_UNLIKELY((cpu->mode & CV_MODE_AC) != 0) &&
+        (acc & (CV_ACC_SYSTEM | CV_ACC_UNALIGNED)) == 0 && misaligned(gva, size)) {
         return fail(cpu, CV_EXC_AC);
     }
+    acc &= ~CV_ACC_UNALIGNED;
     if (size <= room) {
         return translate_piece(cpu, gva, size, acc, span);
     }
@@ -238,7 +239,7 @@ static bool read_slow(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsigned ac
         return false;
     }
     read_span(cpu, &span, dst);
-    check_debug(cpu, gva, size, acc);
+    check_debug(cpu, gva, size, acc & ~CV_ACC_UNALIGNED);
     return true;
 }
 
@@ -250,7 +251,7 @@ static bool write_slow(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsigned a
         return false;
     }
     write_span(cpu, &span, acc, src);
-    check_debug(cpu, gva, size, acc);
+    check_debug(cpu, gva, size, acc & ~CV_ACC_UNALIGNED);
     return true;
 }
 
@@ -326,6 +327,32 @@ bool cv_mem_write_buf(struct cv_cpu *cpu, cv_gva gva, const void *src, unsigned 
         return true;
     }
     return write_slow(cpu, gva, size, CV_ACC_WRITE, src);
+}
+
+bool cv_mem_check_aligned(struct cv_cpu *cpu, cv_gva gva, unsigned align)
+{
+    return (cpu->mode & CV_MODE_AC) == 0 || (gva & (align - 1)) == 0 ||
+           fail(cpu, CV_EXC_AC);
+}
+
+bool cv_mem_read_as(struct cv_cpu *cpu, cv_gva gva, void *dst, unsigned size,
+                    unsigned align)
+{
+    if (CV_LIKELY((cpu->mode & CV_MODE_AC) == 0)) {
+        return cv_mem_read_buf(cpu, gva, dst, size);
+    }
+    return cv_mem_check_aligned(cpu, gva, align) &&
+           read_slow(cpu, gva, size, CV_ACC_READ | CV_ACC_UNALIGNED, dst);
+}
+
+bool cv_mem_write_as(struct cv_cpu *cpu, cv_gva gva, const void *src, unsigned size,
+                     unsigned align)
+{
+    if (CV_LIKELY((cpu->mode & CV_MODE_AC) == 0)) {
+        return cv_mem_write_buf(cpu, gva, src, size);
+    }
+    return cv_mem_check_aligned(cpu, gva, align) &&
+           write_slow(cpu, gva, size, CV_ACC_WRITE | CV_ACC_UNALIGNED, src);
 }
 
 bool cv_mem_probe(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsigned acc)

@@ -35,8 +35,16 @@ bool cv_mem_write(struct cv_cpu *cpu, cv_gva gva, unsigned size, uint64_t value)
 bool cv_mem_read_buf(struct cv_cpu *cpu, cv_gva gva, void *dst, unsigned size); /* <= 64, or any
                          size <= 4096 for XSAVE areas */
 bool cv_mem_write_buf(struct cv_cpu *cpu, cv_gva gva, const void *src, unsigned size);
-/* Probes without transfer: for read-modify-write and multi-store instructions. */
+/* Probes without transfer: for read-modify-write and multi-store instructions. acc may be or'ed
+ * with CV_ACC_UNALIGNED. */
 bool cv_mem_probe(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsigned acc);
+/* Operands whose alignment is not that of their size: SDM 3A table 6-7 "Alignment Requirements by
+ * Data Type". align is 1 (never #AC), 2, 4 or 8. The functions above demand the size itself for
+ * 2, 4 and 8 bytes, 8 for 10 bytes, and nothing of all other sizes. */
+bool cv_mem_check_aligned(struct cv_cpu *cpu, cv_gva gva, unsigned align);
+bool cv_mem_read_as(struct cv_cpu *cpu, cv_gva gva, void *dst, unsigned size, unsigned align);
+bool cv_mem_write_as(struct cv_cpu *cpu, cv_gva gva, const void *src, unsigned size,
+                     unsigned align);
 /* The same with CV_ACC_SYSTEM: descriptor tables, TSS, interrupt stacks at new CPL 0. */
 bool cv_mem_read_sys(struct cv_cpu *cpu, cv_gva gva, unsigned size, uint64_t *value);
 bool cv_mem_write_sys(struct cv_cpu *cpu, cv_gva gva, unsigned size, uint64_t value);

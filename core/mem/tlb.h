@@ -89,6 +89,7 @@ void cv_tlb_drop_jumps(struct cv_tlb *tlb);
 
 enum cv_access { CV_ACC_READ, CV_ACC_WRITE, CV_ACC_FETCH };
 #define CV_ACC_INSPECT 8u /* cv_mmu_walk only: a debugger's look; present is enough, permissions are ignored */
+#define CV_ACC_UNALIGNED 16u /* core/mem/access.c only: alignment was judged by the caller */
 #define CV_ACC_SYSTEM 4u /* implicit supervisor access (descriptor tables, TSS): CPL ignored, SMAP applies */
 
 /* Translates one address as a walk would, sets A/D, fills the current set. True: *gpa_out.
