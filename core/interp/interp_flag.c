@@ -12,7 +12,7 @@ static bool set_interrupt_flag(struct cv_interp_op *x, bool on)
 {
     struct cv_cpu *cpu = x->cpu;
     unsigned iopl = (unsigned)(cpu->rflags >> 12) & 3;
-    if (cv_cpu_cpl(cpu) > iopl) {
+    if (cv_cpu_cpl(cpu) > iopl) { /* the rule of virtual-8086 mode is the same: CPL 3 */
         return cv_raise_gp0(cpu);
     }
     if (((cpu->rflags & CV_FL_IF) != 0) == on) {

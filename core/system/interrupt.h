@@ -24,8 +24,8 @@ void cv_deliver_fault(struct cv_cpu *cpu);
  * next_rip is pushed. False: cpu->fault. */
 bool cv_soft_interrupt(struct cv_cpu *cpu, unsigned vector, uint64_t next_rip);
 /* At a boundary: serves what is due, in SDM order ("Priority Among Simultaneous Exceptions and
- * Interrupts", 6.9): #DB trap, NMI, external interrupt (IF set, no shadow). Each delivery is 1
- * step and ends HLT. True when something was delivered. */
+ * Interrupts", 6.9): #DB trap (not behind a load of SS), NMI (no shadow), external interrupt (IF
+ * set, no shadow). Each delivery is 1 step and ends HLT. True when something was delivered. */
 bool cv_boundary_deliver(struct cv_cpu *cpu);
 /* Would cv_boundary_deliver() do something now? */
 bool cv_boundary_pending(const struct cv_cpu *cpu);

@@ -223,6 +223,7 @@ Test(cpustate, an_image_with_nonsense_is_refused)
         BAD(tsc_aux, 1ull << 32),
         BAD(halted, 2),
         BAD(shutdown, 2),
+        BAD(shadow, 3),
         BAD(shadow, 255),
         BAD(nmi_blocked, 2),
         BAD(nmi_pending, 2),

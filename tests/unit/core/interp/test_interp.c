@@ -486,7 +486,7 @@ Test(interp, sti_shadows_exactly_the_next_step)
     cr_assert_eq(s->cpu.leave & CV_LEAVE_LINES, CV_LEAVE_LINES);
     cr_assert_eq(s->cpu.shadow, 0);
     step_once(); /* sti */
-    cr_assert_eq(s->cpu.shadow, 1);
+    cr_assert_eq(s->cpu.shadow, CV_SHADOW_STI);
     step_once();
     cr_assert_eq(s->cpu.shadow, 0);
     step_once(); /* sti with IF set */
