@@ -10,6 +10,7 @@
 #include "core/interp/vector.h"
 #include "core/mem/mmu.h"
 #include "core/system/interrupt.h"
+#include "core/system/real.h"
 
 /* SDM 1 "Legacy Region of an XSAVE Area" (13.4.1), table 13-1 */
 #define OFF_FCW      0u
@@ -257,9 +258,11 @@ static uint8_t abridged_tags(uint16_t tags)
     return byte;
 }
 
-/* 14- and 28-byte images, SDM 1 figures 8-9 to 8-12; all pointers are zero, so real-mode
- * and protected-mode layouts coincide. Unused upper halves read as ones. */
-static unsigned build_environment(const uint8_t *image, unsigned opsize, uint8_t *env)
+/* 14- and 28-byte images, SDM 1 figures 8-9 to 8-12. All pointers are zero, so that the
+ * 14-byte layouts of real and protected mode coincide; in 28 bytes unused upper halves
+ * read as ones, and real mode has others than protected mode. */
+static unsigned build_environment(const uint8_t *image, unsigned opsize, bool real,
+                                  uint8_t *env)
 {
     uint16_t word[3] = {cv_ld16(image + OFF_FCW), cv_ld16(image + OFF_FSW),
                         full_tags(image)};
@@ -272,7 +275,10 @@ static unsigned build_environment(const uint8_t *image, unsigned opsize, uint8_t
             cv_st16(env + 2 * i, word[i]);
         }
     }
-    if (wide) {
+    if (wide && real) {
+        cv_st32(env + 12, 0xffff0000u); /* FIP and FDP 15..0; 31..16 stand elsewhere */
+        cv_st32(env + 20, 0xffff0000u);
+    } else if (wide) {
         cv_st32(env + 24, 0xffff0000u);
     }
     return wide ? 28 : 14;
@@ -285,11 +291,12 @@ bool cv_fpstate_fnstenv(struct cv_cpu *cpu, const struct cv_insn *insn)
     uint8_t *image = cpu->xsave;
     bool whole = insn->info->op == CV_OP_FNSAVE;
     if (!cv_vector_available(cpu, insn) || !cv_interp_ea(cpu, insn, &gva, CV_ACC_WRITE) ||
+        !cv_mem_check_aligned(cpu, gva, insn->opsize == 2 ? 2 : 4) ||
         !cv_mem_probe(cpu, gva, insn->memsize, CV_ACC_WRITE)) {
         return false;
     }
     cv_fpu_sync_out(cpu);
-    unsigned n = build_environment(image, insn->opsize, out);
+    unsigned n = build_environment(image, insn->opsize, cv_real_addresses(cpu), out);
     if (whole) {
         for (unsigned i = 0; i < 8; i++, n += 10) {
             cv_memcpy(out + n, image + OFF_ST + 16 * i, 10);
@@ -325,7 +332,7 @@ bool cv_fpstate_fldenv(struct cv_cpu *cpu, const struct cv_insn *insn)
     uint8_t *image = cpu->xsave;
     unsigned step = insn->opsize == 2 ? 2 : 4, n = step * 7;
     if (!cv_vector_available(cpu, insn) || !cv_interp_ea(cpu, insn, &gva, CV_ACC_READ) ||
-        !cv_mem_read_buf(cpu, gva, in, insn->memsize)) {
+        !cv_mem_read_as(cpu, gva, in, insn->memsize, insn->opsize == 2 ? 2 : 4)) {
         return false;
     }
     cv_fpu_sync_out(cpu);

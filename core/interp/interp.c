@@ -21,12 +21,13 @@
 #include "core/decode/decode.h"
 #include "core/interp/interp_private.h"
 #include "core/interp/vector.h"
+#include "core/system/real.h"
 
 #define CACHE_SLOTS 4096u
 #define SITE_WORDS  64u
 
 struct cached {
-    uint64_t key;     /* gpa << 1 | 64-bit code; CV_NEVER: empty */
+    uint64_t key;     /* gpa << 3 | code_kind(); CV_NEVER: empty */
     uint64_t word[2]; /* the instruction bytes, zero-padded */
     uint64_t mask[2];
     cv_interp_fn fn;
@@ -229,7 +230,6 @@ static const cv_interp_fn route[CV_OP_COUNT] = {
     TO(cv_interp_cpuinfo, RDTSC),
     TO(cv_interp_cpuinfo, RDTSCP),
     TO(cv_interp_cpuinfo, RDPMC),
-    TO(cv_interp_cpuinfo, RDPID),
     TO(cv_interp_cpuinfo, XGETBV),
     TO(cv_interp_cpuinfo, RDRAND),
     TO(cv_interp_cpuinfo, RDSEED),
@@ -237,7 +237,6 @@ static const cv_interp_fn route[CV_OP_COUNT] = {
     TO(execute_fp, FXRSTOR),
     TO(execute_fp, XSAVE),
     TO(execute_fp, XSAVEOPT),
-    TO(execute_fp, XSAVEC),
     TO(execute_fp, XRSTOR),
     TO(execute_fp, LDMXCSR),
     TO(execute_fp, STMXCSR),
@@ -262,7 +261,51 @@ static const cv_interp_fn route[CV_OP_COUNT] = {
 };
 #undef TO
 
+/* Instructions that exist in protected mode only: SDM 3A 20.1.1 "Address Translation in
+ * Real-Address Mode" ff., 2A "Summary of #UD" of each page; VEX: SDM 2A 2.3.1 */
+static bool needs_protected(const struct cv_insn *insn)
+{
+    switch (insn->info->op) {
+    case CV_OP_ARPL:
+    case CV_OP_LAR:
+    case CV_OP_LSL:
+    case CV_OP_VERR:
+    case CV_OP_VERW:
+    case CV_OP_LLDT:
+    case CV_OP_SLDT:
+    case CV_OP_LTR:
+    case CV_OP_STR:
+        return true;
+    default:
+        return insn->vex != 0;
+    }
+}
+
+/* What executes insn in this mode; NULL: #UD. */
+static cv_interp_fn find_executor(const struct cv_cpu *cpu, const struct cv_insn *insn)
+{
+    if (CV_UNLIKELY(cv_real_addresses(cpu)) && needs_protected(insn)) {
+        return NULL;
+    }
+    return route[insn->info->op];
+}
+
 /* -- fetch and decode ---------------------------------------------------------------- */
+
+static unsigned code_bits(const struct cv_cpu *cpu)
+{
+    if ((cpu->mode & CV_MODE_CS64) != 0) {
+        return 64;
+    }
+    return (cpu->mode & CV_MODE_CS32) != 0 ? 32 : 16;
+}
+
+/* All of the mode that find_executor() and the decoder look at. */
+static uint64_t code_kind(const struct cv_cpu *cpu)
+{
+    return (cpu->mode & (CV_MODE_CS64 | CV_MODE_CS32)) >> 2 |
+           (cv_real_addresses(cpu) ? 4 : 0);
+}
 
 /* Refuses with #UD, logged once for each site. */
 static bool refuse(struct cv_interp *interp, struct cv_cpu *cpu, const uint8_t *bytes,
@@ -328,12 +371,12 @@ static bool decode_at(struct cv_interp *interp, struct cv_cpu *cpu, cv_gva gva,
                       struct cv_insn *insn)
 {
     uint8_t bytes[CV_INSN_MAX + 1] = {0};
-    bool wide = (cpu->mode & CV_MODE_CS64) != 0;
-    unsigned got, more;
+    unsigned bits = code_bits(cpu), got, more;
+    bool wide = bits == 64;
     if (!fetch_first(cpu, gva, bytes, &got)) {
         return false;
     }
-    enum cv_decode_status status = cv_decode(bytes, got, wide ? 64 : 32, insn);
+    enum cv_decode_status status = cv_decode(bytes, got, bits, insn);
     if (status == CV_DECODE_MORE) {
         cv_gva next = gva + got;
         if (!wide) {
@@ -348,19 +391,17 @@ static bool decode_at(struct cv_interp *interp, struct cv_cpu *cpu, cv_gva gva,
             !fetch_first(cpu, gva, bytes, &got)) {
             return false;
         }
-        status = cv_decode(bytes, got + more, wide ? 64 : 32, insn);
+        status = cv_decode(bytes, got + more, bits, insn);
     }
-    if (status != CV_DECODE_OK) {
-        return status == CV_DECODE_UD ? refuse(interp, cpu, bytes, insn->len)
-                                      : cv_raise_gp0(cpu);
-    }
-    if (!wide && cpu->rip + insn->len - 1 > cpu->seg[CV_CS].limit) {
+    if (status == CV_DECODE_LONG ||
+        (!wide && cpu->rip + insn->len - 1 > cpu->seg[CV_CS].limit)) {
         return cv_raise_gp0(cpu);
     }
-    return true;
+    return status == CV_DECODE_OK || refuse(interp, cpu, bytes, insn->len);
 }
 
-static void remember(struct cached *slot, uint64_t key, const struct cv_insn *insn)
+static void remember(struct cached *slot, uint64_t key, const struct cv_insn *insn,
+                     cv_interp_fn fn)
 {
     slot->key = key;
     slot->word[0] = slot->word[1] = 0;
@@ -370,7 +411,7 @@ static void remember(struct cached *slot, uint64_t key, const struct cv_insn *in
         slot->mask[i >> 3] |= 0xffull << ((i & 7) * 8);
     }
     slot->insn = *insn;
-    slot->fn = route[insn->info->op];
+    slot->fn = fn;
 }
 
 /* The decoded instruction at cs:rip; scratch is used when it cannot be cached. NULL:
@@ -380,11 +421,6 @@ static const struct cv_insn *find(struct cv_interp *interp, struct cv_cpu *cpu,
 {
     bool wide = (cpu->mode & CV_MODE_CS64) != 0;
     cv_gva gva = wide ? cpu->rip : (cpu->seg[CV_CS].base + cpu->rip) & 0xffffffff;
-    if (CV_UNLIKELY((cpu->mode & (CV_MODE_CS64 | CV_MODE_CS32)) == 0 ||
-                    (cpu->mode & (CV_MODE_PE | CV_MODE_VM86)) != CV_MODE_PE)) {
-        refuse(interp, cpu, NULL, 0); /* 16-bit code, real and virtual-8086 mode */
-        return NULL;
-    }
     if (CV_UNLIKELY((cpu->mode & CV_MODE_DR7) != 0) && !check_code_break(cpu, gva)) {
         return NULL;
     }
@@ -396,11 +432,11 @@ static const struct cv_insn *find(struct cv_interp *interp, struct cv_cpu *cpu,
         if (!decode_at(interp, cpu, gva, scratch)) {
             return NULL;
         }
-        *fn = route[scratch->info->op];
+        *fn = find_executor(cpu, scratch);
         return scratch;
     }
     cv_gpa gpa = (set->gpa[i] & CV_PAGE_MASK) | off;
-    uint64_t key = gpa << 1 | wide;
+    uint64_t key = gpa << 3 | code_kind(cpu);
     struct cached *slot = &interp->cache[(gpa ^ gpa >> CV_PAGE_SHIFT) % CACHE_SLOTS];
     const uint8_t *p = (const uint8_t *)(uintptr_t)(gva + set->addend[i]);
     bool same =
@@ -411,7 +447,7 @@ static const struct cv_insn *find(struct cv_interp *interp, struct cv_cpu *cpu,
         if (!decode_at(interp, cpu, gva, scratch)) {
             return NULL;
         }
-        remember(slot, key, scratch);
+        remember(slot, key, scratch, find_executor(cpu, scratch));
     }
     *fn = slot->fn;
     return &slot->insn;

@@ -17,14 +17,19 @@
  * mid-slice keeps the completed iterations in rCX, rSI, rDI; they count no step of their
  * own. interp_string.c has the rules.
  *
+ * Shadows. CV_SHADOW_STI and CV_SHADOW_SS (core/cpu/regs.h) cover one step. Behind a load
+ * of SS a #DB that is already due waits as well, and no code breakpoint fires.
+ *
  * Single step. TF at the start of a step that retires makes db_pending (BS). Exceptions:
  * loads of SS (the trap of the next instruction stands for both), INT n, INT3, INTO, INT1
  * (delivery clears TF), SYSCALL and SYSRET (TF as they leave it counts).
  *
  * Guest FPU state is live in the host around calls (cv_fpu_enter); vector and x87
  * instructions run natively, one at a time, through thunks made at cv_interp_new.
+ * Code of 16, 32 and 64 bits, real, virtual-8086, protected and IA-32e mode. Sequential
+ * flow past the end of a 64 KiB segment does not wrap: the next fetch is #GP.
  * Thread:  engine thread only; general registers only
- * Missing: 16-bit code, real and virtual-8086 mode: #UD
+ * Missing: IGNNE# and FERR#: an x87 exception is #MF whatever CR0.NE says
  */
 #ifndef CV_CORE_INTERP_INTERP_H
 #define CV_CORE_INTERP_INTERP_H

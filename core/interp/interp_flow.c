@@ -6,6 +6,7 @@
  * Intel SDM volume 2; SDM 1 "Calling Procedures Using CALL and RET" (6.4)
  */
 #include "core/interp/interp_private.h"
+#include "core/system/vm86.h"
 
 bool cv_interp_condition(uint64_t rflags, unsigned cc)
 {
@@ -101,10 +102,8 @@ static bool far(struct cv_interp_op *x)
     const struct cv_insn *in = x->insn;
     struct cv_cpu *cpu = x->cpu;
     uint64_t off = (uint64_t)in->imm, sel = in->imm2;
-    cv_gva gva;
     if (in->info->form != CV_FORM_FAR &&
-        (!cv_interp_memory(x, 0, in->opsize + 2u, CV_ACC_READ, &gva) ||
-         !cv_interp_read_two(cpu, gva, in->opsize, in->opsize + 2u, &off, &sel))) {
+        !cv_interp_read_parts(x, in->opsize, in->opsize + 2u, &off, &sel)) {
         return false;
     }
     off &= cv_interp_mask(in->opsize);
@@ -161,6 +160,9 @@ static bool interrupt(struct cv_interp_op *x)
     unsigned vector;
     switch (x->insn->info->op) {
     case CV_OP_INT:
+        if (!cv_vm86_check_iopl(cpu)) {
+            return false;
+        }
         vector = (unsigned)x->insn->imm & 0xff;
         break;
     case CV_OP_INT3:

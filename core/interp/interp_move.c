@@ -130,9 +130,7 @@ static bool check_bounds(struct cv_interp_op *x)
 {
     unsigned size = x->insn->opsize;
     uint64_t lo, hi, i = cv_interp_get(x, x->insn->reg, size);
-    cv_gva gva;
-    if (!cv_interp_memory(x, 0, size * 2, CV_ACC_READ, &gva) ||
-        !cv_interp_read_two(x->cpu, gva, size, size * 2, &lo, &hi)) {
+    if (!cv_interp_read_parts(x, size, size * 2, &lo, &hi)) {
         return false;
     }
     int64_t index = (int64_t)cv_interp_sext(i, size);

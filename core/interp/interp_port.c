@@ -5,6 +5,7 @@
  */
 #include "core/interp/interp_private.h"
 #include "core/mem/bus.h"
+#include "core/system/access.h"
 
 #define PORT_CHARGE_NS  1000u
 #define TSS32_AVAILABLE 9u
@@ -21,14 +22,14 @@ static bool map_allows(struct cv_cpu *cpu, uint16_t port, unsigned size)
         tr->limit < TSS_IOMAP_OFF + 1) {
         return cv_raise_gp0(cpu);
     }
-    if (!cv_mem_read_sys(cpu, tr->base + TSS_IOMAP_OFF, 2, &base)) {
+    if (!cv_access_read(cpu, tr->base + TSS_IOMAP_OFF, 2, &base)) {
         return false;
     }
     base += port / 8u;
     if (base + 1 > tr->limit) { /* two bytes are read whatever the size */
         return cv_raise_gp0(cpu);
     }
-    if (!cv_mem_read_sys(cpu, tr->base + base, 2, &bits)) {
+    if (!cv_access_read(cpu, tr->base + base, 2, &bits)) {
         return false;
     }
     return ((bits >> (port & 7)) & ((1u << size) - 1)) == 0 || cv_raise_gp0(cpu);

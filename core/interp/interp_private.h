@@ -222,17 +222,39 @@ static inline bool cv_interp_write_e(struct cv_interp_op *x, unsigned size, uint
 }
 
 /* Two values of one memory operand, `first` bytes and what is left of `whole`: pointers,
- * bounds, pairs. Both lie where an access of the whole size finds them. */
+ * bounds, pairs. Both lie where an access of the whole size finds them; it is aligned as
+ * its first part (SDM 3A table 6-7: far pointers). */
 static inline bool cv_interp_read_two(struct cv_cpu *cpu, cv_gva gva, unsigned first,
                                       unsigned whole, uint64_t *lo, uint64_t *hi)
 {
     uint8_t image[24] = {0};
-    if (!cv_mem_read_buf(cpu, gva, image, whole)) {
+    if (!cv_mem_read_as(cpu, gva, image, whole, first)) {
         return false;
     }
     *lo = cv_ld64(image) & cv_interp_mask(first);
     *hi = cv_ld64(image + first) & cv_interp_mask(whole - first);
     return true;
+}
+
+/* The same for the ModRM operand. The second part has an offset of its own: where that
+ * wraps at the address size, it lies at the segment's start. */
+static inline bool cv_interp_read_parts(struct cv_interp_op *x, unsigned first,
+                                        unsigned whole, uint64_t *lo, uint64_t *hi)
+{
+    struct cv_cpu *cpu = x->cpu;
+    unsigned seg = x->insn->ea_seg;
+    uint64_t off = cv_interp_offset(x), mask = cv_interp_mask(x->insn->adsize);
+    cv_gva gva, second;
+    *lo = *hi = 0;
+    if (CV_LIKELY(off <= mask - first)) {
+        return cv_interp_linear(cpu, seg, off, whole, CV_ACC_READ, &gva) &&
+               cv_interp_read_two(cpu, gva, first, whole, lo, hi);
+    }
+    return cv_interp_linear(cpu, seg, off, first, CV_ACC_READ, &gva) &&
+           cv_interp_linear(cpu, seg, (off + first) & mask, whole - first, CV_ACC_READ,
+                            &second) &&
+           cv_mem_read_buf(cpu, gva, lo, first) &&
+           cv_mem_read_buf(cpu, second, hi, whole - first);
 }
 
 /* -- flags --------------------------------------------------------------------------- */

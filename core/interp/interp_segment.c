@@ -70,9 +70,7 @@ static bool load_far_pointer(struct cv_interp_op *x)
 {
     const struct cv_insn *in = x->insn;
     uint64_t off, sel;
-    cv_gva gva;
-    if (!cv_interp_memory(x, 0, in->opsize + 2u, CV_ACC_READ, &gva) ||
-        !cv_interp_read_two(x->cpu, gva, in->opsize, in->opsize + 2u, &off, &sel) ||
+    if (!cv_interp_read_parts(x, in->opsize, in->opsize + 2u, &off, &sel) ||
         !cv_seg_load(x->cpu, in->imm2 % CV_SEG_COUNT, (uint16_t)sel)) {
         return false;
     }
@@ -84,17 +82,13 @@ static bool load_table(struct cv_interp_op *x)
 {
     struct cv_cpu *cpu = x->cpu;
     bool wide = (cpu->mode & CV_MODE_CS64) != 0;
-    uint8_t image[10];
-    uint64_t base;
-    cv_gva gva;
+    uint64_t limit, base;
     if (cv_cpu_cpl(cpu) != 0) {
         return cv_raise_gp0(cpu);
     }
-    if (!cv_interp_memory(x, 0, wide ? 10 : 6, CV_ACC_READ, &gva) ||
-        !cv_mem_read_buf(cpu, gva, image, wide ? 10 : 6)) {
+    if (!cv_interp_read_parts(x, 2, wide ? 10 : 6, &limit, &base)) {
         return false;
     }
-    base = wide ? cv_ld64(image + 2) : cv_ld32(image + 2);
     if (!wide && x->insn->opsize == 2) {
         base &= 0xffffff; /* SDM volume 2 "LGDT/LIDT": 24-bit base */
     }
@@ -103,11 +97,12 @@ static bool load_table(struct cv_interp_op *x)
     }
     struct cv_dtable *table = x->insn->info->op == CV_OP_LGDT ? &cpu->gdtr : &cpu->idtr;
     table->base = base;
-    table->limit = cv_ld16(image);
+    table->limit = (uint16_t)limit;
     return true;
 }
 
-/* SGDT, SIDT: CPUs store all 32 bits of the base whatever the operand size. */
+/* SGDT, SIDT: CPUs store all 32 bits of the base whatever the operand size. The base has
+ * an offset of its own, as cv_interp_read_parts() says. */
 static bool store_table(struct cv_interp_op *x)
 {
     struct cv_cpu *cpu = x->cpu;
@@ -115,11 +110,22 @@ static bool store_table(struct cv_interp_op *x)
     const struct cv_dtable *table =
         x->insn->info->op == CV_OP_SGDT ? &cpu->gdtr : &cpu->idtr;
     uint8_t image[10];
-    cv_gva gva;
+    cv_gva gva, second;
+    unsigned whole = wide ? 10 : 6, seg = x->insn->ea_seg;
+    uint64_t off = cv_interp_offset(x), mask = cv_interp_mask(x->insn->adsize);
     cv_st16(image, table->limit);
     cv_st64(image + 2, table->base);
-    return cv_interp_memory(x, 0, wide ? 10 : 6, CV_ACC_WRITE, &gva) &&
-           cv_mem_write_buf(cpu, gva, image, wide ? 10 : 6);
+    if (CV_LIKELY(off <= mask - 2)) {
+        return cv_interp_linear(cpu, seg, off, whole, CV_ACC_WRITE, &gva) &&
+               cv_mem_write_as(cpu, gva, image, whole, 4);
+    }
+    return cv_interp_linear(cpu, seg, off, 2, CV_ACC_WRITE, &gva) &&
+           cv_interp_linear(cpu, seg, (off + 2) & mask, whole - 2, CV_ACC_WRITE,
+                            &second) &&
+           cv_mem_check_aligned(cpu, gva, 4) &&
+           cv_mem_probe(cpu, second, whole - 2, CV_ACC_WRITE | CV_ACC_UNALIGNED) &&
+           cv_mem_write_buf(cpu, gva, image, 2) &&
+           cv_mem_write_as(cpu, second, image + 2, whole - 2, 1);
 }
 
 static bool load_system_segment(struct cv_interp_op *x)
@@ -154,15 +160,17 @@ static bool probe_segment(struct cv_interp_op *x)
     return true;
 }
 
+/* ARPL. Hardware writes, and asks whether it may, only where the RPL changes. */
 static bool adjust_rpl(struct cv_interp_op *x)
 {
     struct cv_operand o;
     uint64_t dst, rpl = cv_interp_get(x, x->insn->reg, 2) & 3;
-    if (!cv_interp_find(x, 2, CV_ACC_WRITE, &o) || !cv_interp_load(x, &o, &dst)) {
+    if (!cv_interp_find(x, 2, CV_ACC_READ, &o) || !cv_interp_load(x, &o, &dst)) {
         return false;
     }
     bool lower = (dst & 3) < rpl;
-    if (!cv_interp_store(x, &o, lower ? (dst & ~3ull) | rpl : dst)) {
+    if (lower && (!cv_interp_find(x, 2, CV_ACC_WRITE, &o) ||
+                  !cv_interp_store(x, &o, (dst & ~3ull) | rpl))) {
         return false;
     }
     cv_interp_flags(x->cpu, CV_FL_ZF, lower ? CV_FL_ZF : 0);

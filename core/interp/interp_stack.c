@@ -7,6 +7,8 @@
  */
 #include "core/interp/interp_private.h"
 #include "core/system/control.h"
+#include "core/system/real.h"
+#include "core/system/vm86.h"
 
 static bool push(struct cv_interp_op *x)
 {
@@ -52,6 +54,12 @@ static bool push_all(struct cv_interp_op *x)
     struct cv_cpu *cpu = x->cpu;
     unsigned size = x->insn->opsize;
     cv_gva gva[8];
+    uint64_t sp = cv_interp_sp(cpu, 0);
+    /* SDM 2B "PUSHA/PUSHAD", exceptions of real and virtual-8086 mode: SP of 7, 9, 11, 13
+     * and 15 */
+    if (CV_UNLIKELY(cv_real_addresses(cpu)) && sp >= 7 && sp <= 15 && (sp & 1) != 0) {
+        return cv_raise_gp0(cpu);
+    }
     for (unsigned i = 0; i < 8; i++) {
         uint64_t off = cv_interp_sp(cpu, -(int64_t)size * (i + 1));
         if (!cv_interp_linear(cpu, CV_SS, off, size, CV_ACC_WRITE, &gva[i]) ||
@@ -90,7 +98,7 @@ static bool pop_all(struct cv_interp_op *x)
 static bool pop_flags(struct cv_interp_op *x)
 {
     uint64_t v;
-    if (!cv_interp_peek(x->cpu, 0, x->insn->opsize, &v) ||
+    if (!cv_vm86_check_iopl(x->cpu) || !cv_interp_peek(x->cpu, 0, x->insn->opsize, &v) ||
         !cv_flags_pop(x->cpu, v, x->insn->opsize)) {
         return false;
     }
@@ -107,7 +115,8 @@ static bool enter(struct cv_interp_op *x)
     unsigned size = in->opsize, width = cv_interp_stack_size(cpu);
     unsigned level = in->imm2 & 31;
     uint64_t alloc = (uint64_t)in->imm & 0xffff, v;
-    uint64_t rbp = cpu->gpr[CV_RBP], frame = cv_interp_sp(cpu, -(int64_t)size);
+    /* the frame pointer is counted down from all of rSP, whatever the stack's width */
+    uint64_t rbp = cpu->gpr[CV_RBP], frame = cpu->gpr[CV_RSP] - size;
     cv_gva out[33], from[32];
     for (unsigned i = 0; i <= level; i++) {
         uint64_t off = cv_interp_sp(cpu, -(int64_t)size * (i + 1));
@@ -171,7 +180,8 @@ bool cv_interp_stack(struct cv_interp_op *x)
     case CV_OP_POPA:
         return pop_all(x);
     case CV_OP_PUSHF:
-        return cv_interp_push(x->cpu, x->insn->opsize,
+        return cv_vm86_check_iopl(x->cpu) &&
+               cv_interp_push(x->cpu, x->insn->opsize,
                               x->cpu->rflags & ~(uint64_t)(CV_FL_RF | CV_FL_VM));
     case CV_OP_POPF:
         return pop_flags(x);

@@ -1,11 +1,13 @@
 #include "core/system/access.h"
 #include "core/system/control.h"
+#include "core/system/real.h"
 #include "core/system/segment.h"
 #include "core/system/stack.h"
 
 /*
- * Far JMP, CALL and RET in protected mode, compatibility mode and 64-bit mode. IRET is in
- * iret.c. CPL is SS.DPL, so a transfer changes privilege by loading SS.
+ * Far JMP and CALL in protected mode, compatibility mode and 64-bit mode. IRET is in
+ * iret.c, the modes without descriptors are in real.c. CPL is SS.DPL, so a transfer
+ * changes privilege by loading SS.
  */
 
 enum { TYPE_CALL16 = 4, TYPE_CALL = 12 };
@@ -36,8 +38,8 @@ static uint64_t truncate_off(uint64_t off, unsigned opsize)
 static bool fetch_target(struct cv_cpu *cpu, uint16_t sel, uint64_t *desc,
                          struct cv_seg *seg)
 {
-    if ((cpu->mode & CV_MODE_PE) == 0 || (sel & 0xfffc) == 0) {
-        return cv_raise_gp0(cpu); /* real mode is not modelled */
+    if ((sel & 0xfffc) == 0) {
+        return cv_raise_gp0(cpu);
     }
     if (!cv_seg_descriptor(cpu, sel, desc)) {
         return false;
@@ -131,6 +133,9 @@ bool cv_far_jump(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize
     uint64_t desc;
     struct cv_seg cs;
     struct gate gate;
+    if (cv_real_addresses(cpu)) {
+        return cv_real_far_jump(cpu, sel, truncate_off(off, opsize));
+    }
     if (!fetch_target(cpu, sel, &desc, &cs)) {
         return false;
     }
@@ -218,6 +223,9 @@ bool cv_far_call(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize
     struct cv_seg cs;
     struct gate gate;
     struct cv_stack stack;
+    if (cv_real_addresses(cpu)) {
+        return cv_real_far_call(cpu, sel, truncate_off(off, opsize), opsize, next_rip);
+    }
     if (!fetch_target(cpu, sel, &desc, &cs)) {
         return false;
     }

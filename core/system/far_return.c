@@ -1,6 +1,7 @@
 #include "core/system/far_return.h"
 #include "core/system/access.h"
 #include "core/system/control.h"
+#include "core/system/real.h"
 #include "core/system/segment.h"
 
 static bool raise_sel(struct cv_cpu *cpu, unsigned vector, uint16_t sel)
@@ -61,14 +62,17 @@ bool cv_far_frame_check_ss(struct cv_cpu *cpu, struct cv_far_frame *f)
 
 /* SDM 3A "Checking Caller Access Privileges" (5.10.4): a return to an outer level leaves
  * no data segment behind that this level could not have loaded. A null one keeps its
- * base, which may have been written by WRMSR or WRFSBASE. */
+ * base, which may have been written by WRMSR or WRFSBASE; its selector becomes 0 when it
+ * was 1, 2 or 3 (SDM 2A "IRET/IRETD/IRETQ", RETURN-TO-OUTER-PRIVILEGE-LEVEL). */
 static void clear_data_segments(struct cv_cpu *cpu, unsigned cpl)
 {
     static const uint8_t data[] = {CV_ES, CV_DS, CV_FS, CV_GS};
     for (size_t i = 0; i < CV_ARRAY_LEN(data); i++) {
         struct cv_seg *seg = &cpu->seg[data[i]];
         bool conforming = cv_seg_is_code(seg) && (seg->attr & CV_SEG_CD) != 0;
-        if ((seg->attr & CV_SEG_NULL) == 0 && !conforming && cv_seg_dpl(seg) < cpl) {
+        if ((seg->attr & CV_SEG_NULL) != 0) {
+            seg->sel = 0;
+        } else if (!conforming && cv_seg_dpl(seg) < cpl) {
             seg->sel = 0;
             seg->attr = CV_SEG_NULL;
         }
@@ -109,8 +113,8 @@ bool cv_far_ret(struct cv_cpu *cpu, unsigned opsize, uint16_t pop_bytes)
     struct cv_far_frame f = {0};
     struct cv_stack stack;
     uint64_t sel;
-    if ((cpu->mode & CV_MODE_PE) == 0) {
-        return cv_raise_gp0(cpu); /* real mode is not modelled */
+    if (cv_real_addresses(cpu)) {
+        return cv_real_far_ret(cpu, opsize, pop_bytes);
     }
     cv_stack_current(cpu, &stack);
     if (!cv_stack_pop(cpu, &stack, opsize, &f.rip) ||

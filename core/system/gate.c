@@ -1,8 +1,10 @@
 #include "core/system/gate.h"
 #include "core/system/access.h"
 #include "core/system/control.h"
+#include "core/system/real.h"
 #include "core/system/segment.h"
 #include "core/system/stack.h"
+#include "core/system/vm86.h"
 
 enum { GATE_INT16 = 6, GATE_TRAP16 = 7, GATE_INT = 14, GATE_TRAP = 15 };
 
@@ -33,9 +35,6 @@ static bool read_gate(struct cv_cpu *cpu, const struct cv_gate_event *event, boo
     uint32_t size = wide ? 16 : 8;
     uint32_t off = event->vector * size;
     *high = 0;
-    if ((cpu->mode & CV_MODE_PE) == 0) {
-        return raise_idt(cpu, CV_EXC_GP, event); /* real mode is not modelled */
-    }
     if (off + size - 1 > cpu->idtr.limit) {
         return raise_idt(cpu, CV_EXC_GP, event);
     }
@@ -62,6 +61,9 @@ static bool check_code(struct cv_cpu *cpu, uint16_t sel, bool wide, struct targe
         return raise_sel(cpu, CV_EXC_NP, sel);
     }
     t->cpl = (t->cs.attr & CV_SEG_CD) != 0 ? cpl : cv_seg_dpl(&t->cs);
+    if ((cpu->mode & CV_MODE_VM86) != 0 && t->cpl != 0) {
+        return raise_sel(cpu, CV_EXC_GP, sel);
+    }
     return cv_seg_check_rip(cpu, &t->cs, t->rip);
 }
 
@@ -114,8 +116,11 @@ static bool push_frame(struct cv_cpu *cpu, const struct cv_gate_event *event,
                        const struct target *t, bool with_stack, struct cv_stack *stack)
 {
     unsigned size = t->size;
-    unsigned count = 3u + (with_stack ? 2 : 0) + (event->has_error ? 1 : 0);
-    if (!cv_stack_room(cpu, stack, size, count)) {
+    bool vm86 = (cpu->mode & CV_MODE_VM86) != 0;
+    unsigned count =
+        3u + (with_stack ? 2 : 0) + (event->has_error ? 1 : 0) + (vm86 ? 4 : 0);
+    if (!cv_stack_room(cpu, stack, size, count) ||
+        (vm86 && !cv_vm86_push_segments(cpu, stack, size))) {
         return false;
     }
     if (with_stack && (!cv_stack_push(cpu, stack, size, cpu->seg[CV_SS].sel) ||
@@ -133,6 +138,9 @@ bool cv_gate_enter(struct cv_cpu *cpu, const struct cv_gate_event *event)
     bool wide = (cpu->efer & CV_EFER_LMA) != 0;
     struct target t;
     struct cv_stack stack;
+    if ((cpu->mode & CV_MODE_PE) == 0) {
+        return cv_real_interrupt(cpu, event);
+    }
     if (!find_target(cpu, event, wide, &t)) {
         return false;
     }
@@ -155,6 +163,9 @@ bool cv_gate_enter(struct cv_cpu *cpu, const struct cv_gate_event *event)
     }
     if (inward) {
         cpu->seg[CV_SS] = stack.seg;
+    }
+    if ((cpu->mode & CV_MODE_VM86) != 0) {
+        cv_vm86_clear_segments(cpu);
     }
     cv_stack_commit(cpu, &stack);
     t.cs.sel = (uint16_t)((t.cs.sel & ~3u) | t.cpl);

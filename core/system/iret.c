@@ -1,7 +1,9 @@
 #include "core/system/access.h"
 #include "core/system/control.h"
 #include "core/system/far_return.h"
+#include "core/system/real.h"
 #include "core/system/segment.h"
+#include "core/system/vm86.h"
 
 /* RFLAGS bits that IRET takes from the frame: SDM 2A "IRET/IRETD/IRETQ" */
 static uint64_t iret_flags(const struct cv_cpu *cpu, uint64_t image, unsigned opsize)
@@ -23,13 +25,32 @@ static uint64_t iret_flags(const struct cv_cpu *cpu, uint64_t image, unsigned op
     return (cpu->rflags & ~mask) | (image & mask) | CV_FL_FIXED;
 }
 
-static bool check_modelled(struct cv_cpu *cpu, uint64_t image, unsigned opsize)
+static bool return_protected(struct cv_cpu *cpu, struct cv_far_frame *f,
+                             struct cv_stack *stack, unsigned opsize, uint64_t image)
 {
-    /* In IA-32e mode VM in the image is ignored; elsewhere virtual-8086 mode is not
-     * modelled. */
-    bool vm86 = (cpu->efer & CV_EFER_LMA) == 0 && opsize == 4 &&
-                (image & CV_FL_VM) != 0 && cv_cpu_cpl(cpu) == 0;
-    return !vm86 || cv_raise_gp0(cpu);
+    uint64_t sel;
+    if (!cv_far_frame_check_cs(cpu, f)) {
+        return false;
+    }
+    /* 64-bit mode pops SS:RSP even without a change of privilege */
+    f->has_stack =
+        (cpu->mode & CV_MODE_CS64) != 0 || cv_far_frame_cpl(f) > cv_cpu_cpl(cpu);
+    if (f->has_stack) {
+        if (!cv_stack_pop(cpu, stack, opsize, &f->rsp) ||
+            !cv_stack_pop(cpu, stack, opsize, &sel)) {
+            return false;
+        }
+        f->ss_sel = (uint16_t)sel;
+        if (!cv_far_frame_check_ss(cpu, f)) {
+            return false;
+        }
+    }
+    uint64_t rflags = iret_flags(cpu, image, opsize);
+    if (!cv_far_frame_commit(cpu, f, stack, 0)) {
+        return false;
+    }
+    cpu->rflags = rflags;
+    return true;
 }
 
 bool cv_iret(struct cv_cpu *cpu, unsigned opsize)
@@ -39,48 +60,32 @@ bool cv_iret(struct cv_cpu *cpu, unsigned opsize)
     uint64_t sel;
     uint64_t image;
     unsigned cpl = cv_cpu_cpl(cpu);
-    bool code64 = (cpu->mode & CV_MODE_CS64) != 0;
+    uint64_t frame = cv_stack_linear(cpu);
     /* SDM 3A "Handling Multiple NMIs" (6.7.1): unblocks NMIs even if the instruction faults */
     cpu->nmi_blocked = 0;
     cpu->leave |= CV_LEAVE_LINES; /* IF may open, too */
+    if (cv_real_addresses(cpu)) {
+        return cv_real_iret(cpu, opsize);
+    }
     /* NT: #GP(0) in IA-32e mode; elsewhere a task return, which is not modelled */
-    if ((cpu->mode & CV_MODE_PE) == 0 || (cpu->rflags & CV_FL_NT) != 0) {
+    if ((cpu->rflags & CV_FL_NT) != 0) {
         return cv_raise_gp0(cpu);
     }
     cv_stack_current(cpu, &stack);
-    uint64_t frame =
-        code64 ? stack.sp
-               : (uint32_t)(stack.seg.base +
-                            (stack.width == 4 ? (uint32_t)stack.sp : (uint16_t)stack.sp));
     if (!cv_stack_pop(cpu, &stack, opsize, &f.rip) ||
         !cv_stack_pop(cpu, &stack, opsize, &sel) ||
         !cv_stack_pop(cpu, &stack, opsize, &image)) {
         return false;
     }
     f.cs_sel = (uint16_t)sel;
-    if (!check_modelled(cpu, image, opsize) || !cv_far_frame_check_cs(cpu, &f)) {
-        return false;
-    }
-    /* 64-bit mode pops SS:RSP even without a change of privilege */
-    f.has_stack = code64 || cv_far_frame_cpl(&f) > cpl;
-    if (f.has_stack) {
-        if (!cv_stack_pop(cpu, &stack, opsize, &f.rsp) ||
-            !cv_stack_pop(cpu, &stack, opsize, &sel)) {
-            return false;
-        }
-        f.ss_sel = (uint16_t)sel;
-        if (!cv_far_frame_check_ss(cpu, &f)) {
-            return false;
-        }
-    }
-    uint64_t rflags = iret_flags(cpu, image, opsize);
-    if (!cv_far_frame_commit(cpu, &f, &stack, 0)) {
+    if (cv_vm86_is_entered(cpu, image, opsize)
+            ? !cv_vm86_enter(cpu, &stack, f.rip, f.cs_sel, image)
+            : !return_protected(cpu, &f, &stack, opsize, image)) {
         return false;
     }
     if (cpl == 0 && cpu->on_iret != NULL) {
         cpu->on_iret(cpu->on_exception_arg, frame);
     }
-    cpu->rflags = rflags;
     cv_control_changed(cpu);
     return true;
 }

@@ -1,6 +1,7 @@
 #include "core/system/segment.h"
 #include "core/decode/op.h"
 #include "core/system/access.h"
+#include "core/system/real.h"
 
 /* clang-format off */
 /* System descriptor types, SDM 3A table 3-2 */
@@ -118,8 +119,9 @@ bool cv_seg_load(struct cv_cpu *cpu, unsigned seg, uint16_t sel)
 {
     uint64_t desc;
     struct cv_seg loaded;
-    if ((cpu->mode & CV_MODE_PE) == 0) {
-        return cv_raise_gp0(cpu); /* real mode is not modelled */
+    if (cv_real_addresses(cpu)) {
+        cv_real_load_segment(cpu, seg, sel);
+        return true;
     }
     if (is_null(sel)) {
         return load_null(cpu, seg, sel);
@@ -230,11 +232,11 @@ bool cv_seg_within(const struct cv_seg *seg, uint64_t off, unsigned size)
 
 static bool permits(const struct cv_cpu *cpu, const struct cv_seg *s, unsigned acc)
 {
+    if ((s->attr & CV_SEG_NULL) != 0) {
+        return false; /* in real mode, too: SDM 3A 9.9.2 */
+    }
     if ((cpu->mode & CV_MODE_PE) == 0) {
         return true;
-    }
-    if ((s->attr & CV_SEG_NULL) != 0) {
-        return false;
     }
     switch (acc & 3) {
     case CV_ACC_WRITE:

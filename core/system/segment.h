@@ -31,7 +31,8 @@ static inline bool cv_seg_is_stack(const struct cv_seg *seg) /* writable data */
     return (seg->attr & (CV_SEG_S | CV_SEG_CODE | CV_SEG_RW)) == (CV_SEG_S | CV_SEG_RW);
 }
 
-/* MOV/POP to ES, SS, DS, FS, GS. SS sets the shadow in the caller. */
+/* All of these serve real and virtual-8086 mode as well; core/system/real.h says what a
+ * load keeps there. MOV/POP to ES, SS, DS, FS, GS. SS sets the shadow in the caller. */
 bool cv_seg_load(struct cv_cpu *cpu, unsigned seg, uint16_t sel);
 bool cv_seg_load_ldtr(struct cv_cpu *cpu, uint16_t sel);
 bool cv_seg_load_tr(struct cv_cpu *cpu, uint16_t sel);

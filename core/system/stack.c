@@ -15,6 +15,16 @@ void cv_stack_current(const struct cv_cpu *cpu, struct cv_stack *stack)
     }
 }
 
+uint64_t cv_stack_linear(const struct cv_cpu *cpu)
+{
+    uint64_t rsp = cpu->gpr[CV_RSP];
+    if ((cpu->mode & CV_MODE_CS64) != 0) {
+        return rsp;
+    }
+    bool wide = (cpu->seg[CV_SS].attr & CV_SEG_DB) != 0;
+    return (uint32_t)(cpu->seg[CV_SS].base + (wide ? (uint32_t)rsp : (uint16_t)rsp));
+}
+
 static uint64_t width_mask(const struct cv_stack *stack)
 {
     return stack->width == 8 ? UINT64_MAX : (1ull << stack->width * 8) - 1;
@@ -58,10 +68,10 @@ bool cv_stack_push(struct cv_cpu *cpu, struct cv_stack *stack, unsigned size,
 bool cv_stack_room(struct cv_cpu *cpu, const struct cv_stack *stack, unsigned size,
                    unsigned count)
 {
-    uint64_t base = stack->width == 8 ? 0 : stack->seg.base;
-    uint64_t low = base + stack->sp - (uint64_t)size * count;
-    if (((low ^ (base + stack->sp - 1)) & CV_PAGE_MASK) == 0) {
-        return true; /* one page: the first push tells */
+    uint64_t bytes = (uint64_t)size * count;
+    if (stack->width == 8 &&
+        (((stack->sp - bytes) ^ (stack->sp - 1)) & CV_PAGE_MASK) == 0) {
+        return true; /* one page: the first push tells; elsewhere there are limits */
     }
     struct cv_stack s = *stack;
     unsigned acc = CV_ACC_WRITE | (s.supervisor ? CV_ACC_SYSTEM : 0);

@@ -29,6 +29,8 @@ bool cv_stack_room(struct cv_cpu *cpu, const struct cv_stack *stack, unsigned si
                    unsigned count);
 bool cv_stack_pop(struct cv_cpu *cpu, struct cv_stack *stack, unsigned size,
                   uint64_t *value);
+/* Linear address of the top of the stack in use, unchecked. */
+uint64_t cv_stack_linear(const struct cv_cpu *cpu);
 /* sp += bytes at the stack's width. */
 void cv_stack_skip(struct cv_stack *stack, uint64_t bytes);
 /* Writes RSP: only as many bits as the stack is wide, 32-bit results zero-extended. */

@@ -644,13 +644,30 @@ Test(interp, changed_code_is_seen_at_once)
     cr_assert_eq(s->cpu.gpr[CV_RAX], 0);
 }
 
-Test(interp, sixteen_bit_code_is_refused)
+/* The same bytes at the same place, from the decode cache and not. */
+Test(interp, code_size_is_part_of_what_bytes_mean)
 {
-    CODE(0x90);
-    s->cpu.seg[CV_CS].attr &= ~(CV_SEG_L | CV_SEG_DB);
-    cv_control_changed(&s->cpu);
-    step_once();
-    cr_assert_eq(stepper_vector(s), CV_EXC_UD);
+    static const struct {
+        uint32_t clear, set;
+        unsigned len;
+        uint64_t rax;
+    } modes[] = {{CV_SEG_L, CV_SEG_DB, 5, 0x90901234},
+                 {CV_SEG_DB | CV_SEG_L, 0, 3, 0x1122334455661234},
+                 {CV_SEG_DB, CV_SEG_L, 5, 0x90901234}};
+    CODE(0xb8, 0x34, 0x12, 0x90, 0x90, 0x90);
+    for (unsigned i = 0; i < 12; i++) {
+        unsigned m = i % 3;
+        stepper_mode(s, 3, 64);
+        s->cpu.seg[CV_CS].attr &= ~modes[m].clear;
+        s->cpu.seg[CV_CS].attr |= modes[m].set;
+        s->cpu.seg[CV_CS].limit = 0xffffffff;
+        cv_control_changed(&s->cpu);
+        s->cpu.gpr[CV_RAX] = 0x1122334455667788;
+        s->cpu.rip = STEPPER_CODE;
+        step_once();
+        cr_assert_eq(s->cpu.rip, STEPPER_CODE + modes[m].len);
+        cr_assert_eq(s->cpu.gpr[CV_RAX], modes[m].rax);
+    }
 }
 
 Test(interp, fetching_past_the_cs_limit_is_a_general_protection_fault)

@@ -247,8 +247,10 @@ Test(segment, a_64_bit_call_gate_goes_inward_and_retf_comes_back)
     cr_assert_eq(peek(m, KSTACK - 24), UCODE | 3);
     cr_assert_eq(peek(m, KSTACK - 32), 0x40007);
     cr_assert(cv_seg_load(cpu, CV_ES, KDATA));
+    cr_assert(cv_seg_load(cpu, CV_FS, 3));
     cpu->seg[CV_GS].base = 0xffff888000000000;
     cr_assert(cv_far_ret(cpu, 8, 0));
+    cr_assert_eq(cpu->seg[CV_FS].sel, 0, "a null selector becomes 0");
     cr_assert_eq(cpu->rip, 0x40007);
     cr_assert_eq(cpu->gpr[CV_RSP], 0x50008);
     cr_assert_eq(cv_cpu_cpl(cpu), 3);
