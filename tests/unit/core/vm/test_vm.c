@@ -227,3 +227,57 @@ Test(vm, save_and_load_go_on_the_same_way)
     cv_vm_free(a);
     cv_vm_free(b);
 }
+
+/* -- what the outlet sees ------------------------------------------------------------------------ */
+
+struct frames {
+    unsigned vector[4], exceptions, irets;
+    uint64_t pushed[4], popped[4];
+};
+
+static void see_exception(void *arg, cv_icount icount, unsigned vector, uint64_t rip, uint64_t frame,
+                          uint64_t cr2)
+{
+    struct frames *f = arg;
+    (void)icount;
+    (void)rip;
+    (void)cr2;
+    f->vector[f->exceptions & 3] = vector;
+    f->pushed[f->exceptions++ & 3] = frame;
+}
+
+static void see_iret(void *arg, uint64_t frame)
+{
+    struct frames *f = arg;
+    f->popped[f->irets++ & 3] = frame;
+}
+
+/* mov $0x90000, %esp; lgdt; ljmp; lidt; int $0x40, past the table: #GP. Its handler drops the error
+ * code, skips the instruction and returns. Then a handler at 0900:0000, real mode, ud2. */
+static const uint8_t FRAMES[0xe8] = {
+    0xbc, 0x00, 0x00, 0x09, 0x00, 0x0f, 0x01, 0x15, 0xa0, 0x00, 0x10, 0x00, 0xea, 0x53, 0x00, 0x10,
+    0x00, 0x08, 0x00, 0x0f, 0x01, 0x1d, 0x94, 0x00, 0x10, 0x00, 0xcd, 0x40, 0xc7, 0x05, 0x00, 0x90,
+    0x00, 0x00, 0x66, 0x83, 0x04, 0x24, 0xc7, 0x05, 0x04, 0x90, 0x00, 0x00, 0x02, 0x66, 0xcf, 0x00,
+    0xc7, 0x05, 0x18, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x09, 0x0f, 0x20, 0xc0, 0x83, 0xe0, 0xfe,
+    0x0f, 0x22, 0xc0, 0x0f, 0x01, 0x1d, 0x9a, 0x00, 0x10, 0x00, 0x0f, 0x0b, 0x83, 0xc4, 0x04, 0x83,
+    0x04, 0x24, 0x02, 0xcf, 0x6f, 0x00, 0xb8, 0x00, 0x10, 0x00, 0xff, 0x03, 0x00, 0x00, 0x00, 0x00,
+    0x0f, 0x00, 0xa8, 0x00, 0x10, 0x00,
+    [0x70] = 0xff, 0xff, 0x00, 0x00, 0x00, 0x9b, 0xcf, 0x00, /* GDT 8; IDT 13 */
+    [0xe0] = 0x8c, 0x00, 0x08, 0x00, 0x00, 0x8e, 0x10,
+};
+
+Test(vm, the_outlet_names_a_frame_alike_at_exception_and_iret_in_protected_and_real_mode)
+{
+    static struct image image;
+    struct frames f = {.exceptions = 0};
+    struct cv_vm_outlet outlet = {.arg = &f, .exception = see_exception, .iret = see_iret};
+    struct cv_vm *vm = make_vm(&image, FRAMES, sizeof(FRAMES), CV_ON_RESET_END);
+    cv_vm_set_outlet(vm, &outlet);
+    cr_assert_eq(cv_vm_run(vm, 18), CV_VM_LIMIT);
+    cr_assert_eq(f.exceptions, 2);
+    cr_assert_eq(f.irets, 2);
+    cr_assert(f.vector[0] == 13 && f.vector[1] == 6);
+    cr_assert(f.pushed[0] == 0x8fff4 && f.popped[0] == 0x8fff4, "%lx", (unsigned long)f.pushed[0]);
+    cr_assert(f.pushed[1] == 0x8fffa && f.popped[1] == 0x8fffa, "%lx", (unsigned long)f.pushed[1]);
+    cv_vm_free(vm);
+}
