@@ -38,13 +38,13 @@
     X(MOVCR_LOAD) X(MOVCR_STORE) X(MOVDR_LOAD) X(MOVDR_STORE) X(LGDT) X(LIDT) X(SGDT)      \
     X(SIDT) X(LLDT) X(SLDT) X(LTR) X(STR) X(LMSW) X(SMSW) X(CLTS) X(INVLPG) X(INVPCID)      \
     X(INVD) X(WBINVD) X(LAR) X(LSL) X(VERR) X(VERW) X(RDMSR) X(WRMSR) X(RDTSC) X(RDTSCP)    \
-    X(RDPMC) X(RDPID) X(CPUID) X(HLT) X(SYSCALL) X(SYSRET) X(SYSENTER) X(SYSEXIT)           \
+    X(RDPMC) X(CPUID) X(HLT) X(SYSCALL) X(SYSRET) X(SYSENTER) X(SYSEXIT)           \
     X(SWAPGS) X(RDFSBASE) X(RDGSBASE) X(WRFSBASE) X(WRGSBASE) X(XGETBV) X(XSETBV)           \
     X(RDRAND) X(RDSEED)                                                                  \
     /* hints and fences: no effect */                                                    \
     X(NOP) X(PAUSE) X(PREFETCH) X(LFENCE) X(MFENCE) X(SFENCE) X(CLFLUSH) X(ENDBR)           \
     /* FPU state, computed by us */                                                      \
-    X(FXSAVE) X(FXRSTOR) X(XSAVE) X(XSAVEOPT) X(XSAVEC) X(XRSTOR) X(LDMXCSR) X(STMXCSR)      \
+    X(FXSAVE) X(FXRSTOR) X(XSAVE) X(XSAVEOPT) X(XRSTOR) X(LDMXCSR) X(STMXCSR)      \
     X(FNSTENV) X(FLDENV) X(FNSAVE) X(FRSTOR) X(FWAIT)                                     \
     /* approximations and transcendentals, computed by us */                             \
     X(RCPPS) X(RCPSS) X(RSQRTPS) X(RSQRTSS) X(FTRANS) /* F2XM1 FSIN FCOS ...: by bytes */   \

@@ -1,7 +1,6 @@
 /*
- * interp_cpuinfo.c - CPUID, time stamp, XGETBV, RDPID, random numbers
- * Spec:    Intel SDM volume 2 "CPUID", "RDTSC", "RDTSCP", "RDPMC", "XGETBV", "RDPID",
- * "RDRAND"
+ * interp_cpuinfo.c - CPUID, time stamp, XGETBV, random numbers
+ * Spec:    Intel SDM volume 2 "CPUID", "RDTSC", "RDTSCP", "RDPMC", "XGETBV", "RDRAND"
  */
 #include "core/interp/interp_private.h"
 #include "core/system/msr.h"
@@ -53,10 +52,6 @@ bool cv_interp_cpuinfo(struct cv_interp_op *x)
         return identify(cpu);
     case CV_OP_XGETBV:
         return read_xcr(cpu);
-    case CV_OP_RDPID:
-        cv_interp_put(cpu, x->insn->rm, (cpu->mode & CV_MODE_CS64) != 0 ? 8 : 4,
-                      cpu->tsc_aux);
-        return true;
     case CV_OP_RDRAND:
     case CV_OP_RDSEED:
         cv_interp_set(x, x->insn->rm, x->insn->opsize, cv_rng_next(cpu));

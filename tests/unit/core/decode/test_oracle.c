@@ -1,6 +1,6 @@
 /*
- * The decoder against Zydis: biased random bytes in three modes, and .text of host
- * programs.
+ * The decoder against Zydis: biased random bytes in three modes, every opcode and ModRM byte
+ * of 16- and 32-bit code, and .text of host programs.
  */
 #include "oracle.h"
 
@@ -34,8 +34,8 @@ static double now(void)
 /* Random bytes behind up to three prefixes and, often, an escape to a wider map. */
 static void make_bytes(uint64_t *s, uint8_t b[16])
 {
-    static const uint8_t prefixes[] = {0x66, 0xf3, 0xf2, 0x48, 0x41,
-                                       0x67, 0x64, 0xf0, 0x2e};
+    static const uint8_t prefixes[] = {0x66, 0xf3, 0xf2, 0x48, 0x41, 0x67,
+                                       0x64, 0xf0, 0x2e, 0x26, 0x36, 0x65};
     uint64_t a = random_bits(s), d = random_bits(s), k = random_bits(s);
     unsigned pos = 0;
     memcpy(b, &a, 8);
@@ -112,6 +112,62 @@ Test(oracle, random_bytes_in_32_bit_mode_decode_as_zydis_says)
 Test(oracle, random_bytes_in_16_bit_mode_decode_as_zydis_says)
 {
     check_random(16);
+}
+
+/* -- every opcode and every ModRM byte, behind the prefixes that change sizes ---------------- */
+
+struct opening {
+    uint8_t n, bytes[3];
+};
+
+/* All that may stand between prefixes and ModRM, in all maps; immediates are a pattern. */
+static void check_opening(unsigned mode, const struct opening *o, unsigned map, uint64_t *same,
+                          uint64_t *wrong)
+{
+    static const uint8_t escape[4][2] = {{0}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}};
+    static const uint8_t tail[12] = {0x80, 0xf1, 0x02, 0x73, 0x94, 0xe5,
+                                     0x16, 0x67, 0xa8, 0x09, 0x5a, 0xdb};
+    uint8_t b[20];
+    char text[256];
+    unsigned n = o->n, escapes = map == 0 ? 0 : map == 1 ? 1 : 2;
+    memcpy(b, o->bytes, n);
+    memcpy(b + n, escape[map], escapes);
+    n += escapes;
+    for (unsigned i = 0; i < 0x10000; i++) {
+        b[n] = (uint8_t)(i >> 8);
+        b[n + 1] = (uint8_t)i;
+        memcpy(b + n + 2, tail, 12);
+        enum oracle_verdict verdict = oracle_compare(b, 15, mode, text, sizeof(text));
+        *same += verdict == ORACLE_SAME;
+        if (is_wrong(verdict) && (*wrong)++ < 20) {
+            complain(mode, b, text);
+        }
+    }
+}
+
+static void check_every_opcode(unsigned mode)
+{
+    static const struct opening openings[] = {
+        {0, {0}},          {1, {0x66}},       {1, {0x67}},    {2, {0x66, 0x67}},
+        {2, {0x36, 0x67}}, {2, {0xf3, 0x66}}, {1, {0xf0}},
+    };
+    uint64_t same = 0, wrong = 0;
+    for (unsigned i = 0; i < CV_ARRAY_LEN(openings); i++) {
+        for (unsigned map = 0; map < (i < 4 ? 4u : 2u); map++) {
+            check_opening(mode, &openings[i], map, &same, &wrong);
+        }
+    }
+    cr_expect_eq(wrong, 0u, "mode %u: %lu differ", mode, (unsigned long)wrong);
+    cr_expect_gt(same, 500000u, "%lu", (unsigned long)same);
+}
+
+Test(oracle, every_opcode_and_modrm_byte_in_16_bit_mode_decodes_as_zydis_says)
+{
+    check_every_opcode(16);
+}
+Test(oracle, every_opcode_and_modrm_byte_in_32_bit_mode_decodes_as_zydis_says)
+{
+    check_every_opcode(32);
 }
 
 /* -- programs
