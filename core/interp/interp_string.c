@@ -45,21 +45,41 @@ static void advance(struct cv_cpu *cpu, const struct string *s, uint64_t element
     }
 }
 
+static bool read_element(struct cv_cpu *cpu, const struct string *s, unsigned seg,
+                         unsigned reg, cv_gva *gva, uint64_t *v)
+{
+    return cv_interp_linear(cpu, seg, counter(cpu, reg, s->width), s->size, CV_ACC_READ,
+                            gva) &&
+           cv_mem_read(cpu, *gva, s->size, v);
+}
+
+/* CMPS: source - destination, SCAS: accumulator - destination. Hardware looks at the
+ * destination first. */
+static bool compare_element(struct cv_cpu *cpu, struct string *s, uint64_t *fl)
+{
+    uint64_t v = cpu->gpr[CV_RAX] & cv_interp_mask(s->size), w, r;
+    if (!read_element(cpu, s, CV_ES, CV_RDI, &s->dst, &w) ||
+        (s->uses_si && !read_element(cpu, s, s->seg, CV_RSI, &s->src, &v))) {
+        return false;
+    }
+    *fl = cv_interp_sub(v, w, 0, s->size, &r);
+    return true;
+}
+
 /* One element, without moving rSI and rDI. *fl gets the flags of CMPS and SCAS. */
 static bool do_element(struct cv_cpu *cpu, struct string *s, uint64_t *fl)
 {
     unsigned size = s->size;
     uint16_t port = (uint16_t)cpu->gpr[CV_RDX];
-    unsigned dst_acc =
-        s->op == CV_OP_CMPS || s->op == CV_OP_SCAS ? CV_ACC_READ : CV_ACC_WRITE;
-    uint64_t v = cpu->gpr[CV_RAX] & cv_interp_mask(size), w, r;
-    if (s->uses_si && (!cv_interp_linear(cpu, s->seg, counter(cpu, CV_RSI, s->width),
-                                         size, CV_ACC_READ, &s->src) ||
-                       !cv_mem_read(cpu, s->src, size, &v))) {
+    uint64_t v = cpu->gpr[CV_RAX] & cv_interp_mask(size);
+    if (s->op == CV_OP_CMPS || s->op == CV_OP_SCAS) {
+        return compare_element(cpu, s, fl);
+    }
+    if (s->uses_si && !read_element(cpu, s, s->seg, CV_RSI, &s->src, &v)) {
         return false;
     }
     if (s->uses_di && !cv_interp_linear(cpu, CV_ES, counter(cpu, CV_RDI, s->width), size,
-                                        dst_acc, &s->dst)) {
+                                        CV_ACC_WRITE, &s->dst)) {
         return false;
     }
     switch (s->op) {
@@ -74,14 +94,8 @@ static bool do_element(struct cv_cpu *cpu, struct string *s, uint64_t *fl)
             return false;
         }
         return cv_mem_write(cpu, s->dst, size, cv_interp_port_in(cpu, port, size));
-    case CV_OP_OUTS:
+    default: /* OUTS */
         cv_interp_port_out(cpu, port, size, (uint32_t)v);
-        return true;
-    default: /* CMPS: source - destination, SCAS: accumulator - destination */
-        if (!cv_mem_read(cpu, s->dst, size, &w)) {
-            return false;
-        }
-        *fl = cv_interp_sub(v, w, 0, size, &r);
         return true;
     }
 }
