@@ -96,6 +96,13 @@ static bool ret(struct cv_interp_op *x)
     return true;
 }
 
+/* After a task switch RF and a later single-step trap are the new task's. */
+static void leave_task(struct cv_interp_op *x)
+{
+    x->trap = false;
+    x->keep_rf = true;
+}
+
 /* JMP and CALL to ptr16:16/32 or m16:16/32/64. The rules of core/system set rip. */
 static bool far(struct cv_interp_op *x)
 {
@@ -107,12 +114,16 @@ static bool far(struct cv_interp_op *x)
         return false;
     }
     off &= cv_interp_mask(in->opsize);
+    uint16_t task = cpu->tr.sel;
     if (in->info->op == CV_OP_CALLF) {
         if (!cv_far_call(cpu, (uint16_t)sel, off, in->opsize, x->next)) {
             return false;
         }
-    } else if (!cv_far_jump(cpu, (uint16_t)sel, off, in->opsize)) {
+    } else if (!cv_far_jump(cpu, (uint16_t)sel, off, in->opsize, x->next)) {
         return false;
+    }
+    if (cpu->tr.sel != task) {
+        leave_task(x);
     }
     x->next = cpu->rip;
     return true;
@@ -122,8 +133,12 @@ static bool far_return(struct cv_interp_op *x)
 {
     const struct cv_insn *in = x->insn;
     if (in->info->op == CV_OP_IRET) {
-        if (!cv_iret(x->cpu, in->opsize)) {
+        bool nested = (x->cpu->rflags & (CV_FL_NT | CV_FL_VM)) == CV_FL_NT;
+        if (!cv_iret(x->cpu, in->opsize, x->next)) {
             return false;
+        }
+        if (nested && (x->cpu->mode & CV_MODE_PE) != 0) {
+            leave_task(x);
         }
         x->keep_rf = true; /* RF comes from the popped image */
     } else if (!cv_far_ret(x->cpu, in->opsize,
@@ -157,6 +172,7 @@ static bool loop(struct cv_interp_op *x)
 static bool interrupt(struct cv_interp_op *x)
 {
     struct cv_cpu *cpu = x->cpu;
+    uint16_t task = cpu->tr.sel;
     unsigned vector;
     switch (x->insn->info->op) {
     case CV_OP_INT:
@@ -183,6 +199,7 @@ static bool interrupt(struct cv_interp_op *x)
     }
     x->next = cpu->rip;
     x->trap = false;
+    x->keep_rf = cpu->tr.sel != task; /* through a task gate */
     return true;
 }
 

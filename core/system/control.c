@@ -115,6 +115,16 @@ static bool write_cr3(struct cv_cpu *cpu, uint64_t value)
     return true;
 }
 
+/* SDM 3A "PDPTE Registers" (4.4.1): "task switch that changes the value of CR3" */
+bool cv_control_switch_cr3(struct cv_cpu *cpu, uint32_t value)
+{
+    if (value != cpu->cr3 && !write_cr3(cpu, value)) {
+        return false;
+    }
+    cv_control_changed(cpu);
+    return true;
+}
+
 static bool write_cr4(struct cv_cpu *cpu, uint64_t value)
 {
     uint64_t changed = value ^ cpu->cr4;

@@ -11,6 +11,9 @@
 #include "core/cpu/regs.h"
 
 bool cv_control_write(struct cv_cpu *cpu, unsigned cr, uint64_t value); /* 0, 2, 3, 4, 8 */
+/* CR3 as a task switch loads it: legacy modes, at any CPL; PDPTEs are loaded when the value
+ * changes. */
+bool cv_control_switch_cr3(struct cv_cpu *cpu, uint32_t value);
 bool cv_control_read(struct cv_cpu *cpu, unsigned cr, uint64_t *value);
 bool cv_debug_write(struct cv_cpu *cpu, unsigned dr, uint64_t value); /* 4, 5 alias unless CR4.DE */
 bool cv_debug_read(struct cv_cpu *cpu, unsigned dr, uint64_t *value);

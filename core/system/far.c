@@ -3,6 +3,7 @@
 #include "core/system/real.h"
 #include "core/system/segment.h"
 #include "core/system/stack.h"
+#include "core/system/task.h"
 
 /*
  * Far JMP and CALL in protected mode, compatibility mode and 64-bit mode. IRET is in
@@ -77,7 +78,7 @@ static void enter_code(struct cv_cpu *cpu, struct cv_seg *cs, unsigned cpl, uint
 }
 
 /* Reads a call gate and the code segment it names: SDM 3A "Call Gates" (5.8.3), "IA-32e
- * Mode Call Gates" (5.8.3.1). Task gates and TSSs raise #GP(sel), as in 64-bit mode. */
+ * Mode Call Gates" (5.8.3.1). In IA-32e mode task gates and TSSs are #GP(sel). */
 static bool open_gate(struct cv_cpu *cpu, uint64_t desc, const struct cv_seg *raw,
                       struct gate *gate)
 {
@@ -128,7 +129,8 @@ static bool goes_inward(const struct cv_cpu *cpu, const struct gate *gate)
     return (gate->cs.attr & CV_SEG_CD) == 0 && cv_seg_dpl(&gate->cs) < cv_cpu_cpl(cpu);
 }
 
-bool cv_far_jump(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize)
+bool cv_far_jump(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize,
+                 uint64_t next_rip)
 {
     uint64_t desc;
     struct cv_seg cs;
@@ -138,6 +140,9 @@ bool cv_far_jump(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize
     }
     if (!fetch_target(cpu, sel, &desc, &cs)) {
         return false;
+    }
+    if (cv_task_is_target(cpu, &cs)) {
+        return cv_task_jump(cpu, desc, &cs, false, next_rip);
     }
     if ((cs.attr & CV_SEG_S) == 0) {
         if (!open_gate(cpu, desc, &cs, &gate)) {
@@ -228,6 +233,9 @@ bool cv_far_call(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize
     }
     if (!fetch_target(cpu, sel, &desc, &cs)) {
         return false;
+    }
+    if (cv_task_is_target(cpu, &cs)) {
+        return cv_task_jump(cpu, desc, &cs, true, next_rip);
     }
     if ((cs.attr & CV_SEG_S) == 0) {
         if (!open_gate(cpu, desc, &cs, &gate)) {

@@ -4,9 +4,10 @@
 #include "core/system/real.h"
 #include "core/system/segment.h"
 #include "core/system/stack.h"
+#include "core/system/task.h"
 #include "core/system/vm86.h"
 
-enum { GATE_INT16 = 6, GATE_TRAP16 = 7, GATE_INT = 14, GATE_TRAP = 15 };
+enum { GATE_TASK = 5, GATE_INT16 = 6, GATE_TRAP16 = 7, GATE_INT = 14, GATE_TRAP = 15 };
 
 struct target {
     struct cv_seg cs;
@@ -15,6 +16,7 @@ struct target {
     unsigned ist;
     unsigned size; /* bytes a push */
     bool masks;    /* interrupt gate: clears IF */
+    bool task;     /* cs.sel names a TSS; nothing else counts */
 };
 
 static bool raise_sel(struct cv_cpu *cpu, unsigned vector, uint16_t sel)
@@ -76,14 +78,19 @@ static bool find_target(struct cv_cpu *cpu, const struct cv_gate_event *event, b
         return false;
     }
     unsigned type = low >> 40 & 0x1f;
-    bool known = type == GATE_INT || type == GATE_TRAP ||
-                 (!wide && (type == GATE_INT16 || type == GATE_TRAP16));
-    /* task gates too: hardware task switches are not modelled */
+    bool known =
+        type == GATE_INT || type == GATE_TRAP ||
+        (!wide && (type == GATE_INT16 || type == GATE_TRAP16 || type == GATE_TASK));
     if (!known || (event->check_dpl && (low >> 45 & 3) < cv_cpu_cpl(cpu))) {
         return raise_idt(cpu, CV_EXC_GP, event);
     }
     if ((low >> 47 & 1) == 0) {
         return raise_idt(cpu, CV_EXC_NP, event);
+    }
+    t->task = type == GATE_TASK;
+    if (t->task) {
+        t->cs.sel = (uint16_t)(low >> 16);
+        return true;
     }
     bool narrow = type == GATE_INT16 || type == GATE_TRAP16;
     t->size = wide ? 8 : narrow ? 2 : 4;
@@ -143,6 +150,9 @@ bool cv_gate_enter(struct cv_cpu *cpu, const struct cv_gate_event *event)
     }
     if (!find_target(cpu, event, wide, &t)) {
         return false;
+    }
+    if (t.task) {
+        return cv_task_event(cpu, t.cs.sel, event);
     }
     bool inward = t.cpl < cv_cpu_cpl(cpu);
     if (wide) {

@@ -3,6 +3,7 @@
 #include "core/system/far_return.h"
 #include "core/system/real.h"
 #include "core/system/segment.h"
+#include "core/system/task.h"
 #include "core/system/vm86.h"
 
 /* RFLAGS bits that IRET takes from the frame: SDM 2A "IRET/IRETD/IRETQ" */
@@ -53,13 +54,26 @@ static bool return_protected(struct cv_cpu *cpu, struct cv_far_frame *f,
     return true;
 }
 
-bool cv_iret(struct cv_cpu *cpu, unsigned opsize)
+static bool return_to_task(struct cv_cpu *cpu, uint64_t frame, uint64_t next_rip)
+{
+    bool kernel = cv_cpu_cpl(cpu) == 0;
+    if (!cv_task_return(cpu, next_rip)) {
+        return false;
+    }
+    if (kernel && cpu->on_iret != NULL) {
+        cpu->on_iret(cpu->on_exception_arg, frame);
+    }
+    return true;
+}
+
+bool cv_iret(struct cv_cpu *cpu, unsigned opsize, uint64_t next_rip)
 {
     struct cv_far_frame f = {0};
     struct cv_stack stack;
     uint64_t sel;
     uint64_t image;
     unsigned cpl = cv_cpu_cpl(cpu);
+    bool nested = (cpu->rflags & CV_FL_NT) != 0;
     uint64_t frame = cv_stack_linear(cpu);
     /* SDM 3A "Handling Multiple NMIs" (6.7.1): unblocks NMIs even if the instruction faults */
     cpu->nmi_blocked = 0;
@@ -67,9 +81,11 @@ bool cv_iret(struct cv_cpu *cpu, unsigned opsize)
     if (cv_real_addresses(cpu)) {
         return cv_real_iret(cpu, opsize);
     }
-    /* NT: #GP(0) in IA-32e mode; elsewhere a task return, which is not modelled */
-    if ((cpu->rflags & CV_FL_NT) != 0) {
+    if (nested && (cpu->efer & CV_EFER_LMA) != 0) {
         return cv_raise_gp0(cpu);
+    }
+    if (nested) {
+        return return_to_task(cpu, frame, next_rip);
     }
     cv_stack_current(cpu, &stack);
     if (!cv_stack_pop(cpu, &stack, opsize, &f.rip) ||

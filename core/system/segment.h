@@ -42,11 +42,12 @@ bool cv_seg_descriptor(struct cv_cpu *cpu, uint16_t sel, uint64_t *desc);
 void cv_seg_unpack(uint64_t desc, uint16_t sel, struct cv_seg *seg);
 
 /* Far JMP / CALL / RET / IRET in every mode of the decode; rip and stack are updated only on
- * success. opsize 2, 4, 8. */
-bool cv_far_jump(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize);
+ * success. opsize 2, 4, 8. next_rip is what a CALL pushes, and what a task switch
+ * (core/system/task.h) saves for the task it leaves. */
+bool cv_far_jump(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize, uint64_t next_rip);
 bool cv_far_call(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize, uint64_t next_rip);
 bool cv_far_ret(struct cv_cpu *cpu, unsigned opsize, uint16_t pop_bytes);
-bool cv_iret(struct cv_cpu *cpu, unsigned opsize);
+bool cv_iret(struct cv_cpu *cpu, unsigned opsize, uint64_t next_rip);
 
 /* Linear address of seg:off for an access of size bytes, with limit, type and canonical checks.
  * In 64-bit mode only FS/GS have a base and only canonicality is checked. acc is

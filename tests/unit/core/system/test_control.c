@@ -80,10 +80,10 @@ Test(control, long_mode_is_entered_in_the_manuals_order_and_left_again)
     cr_assert(cv_msr_write(cpu, 0xc0000080, CV_EFER_LME | CV_EFER_NXE | CV_EFER_SCE));
     cr_assert_eq(cpu->efer, CV_EFER_LME | CV_EFER_LMA | CV_EFER_NXE | CV_EFER_SCE);
     poke(m, GDT + KCODE, descriptor(0, 0xfffff, 0xa09a));
-    cr_assert(cv_far_jump(cpu, KCODE, 0x1000, 4));
+    cr_assert(cv_far_jump(cpu, KCODE, 0x1000, 4, 0));
     cr_assert((cpu->mode & CV_MODE_CS64) != 0);
     expect_fault(m, cv_control_write(cpu, 0, BASE_CR0), CV_EXC_GP, 0);
-    cr_assert(cv_far_jump(cpu, CODE32, 0x1000, 4));
+    cr_assert(cv_far_jump(cpu, CODE32, 0x1000, 4, 0));
     cr_assert(cv_control_write(cpu, 0, BASE_CR0));
     cr_assert_eq(cpu->efer & CV_EFER_LMA, 0);
     cr_assert(cv_msr_write(cpu, 0xc0000080, 0));

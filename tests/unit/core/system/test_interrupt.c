@@ -65,7 +65,7 @@ Test(interrupt, every_exception_vector_pushes_its_frame_from_both_privileges)
             /* and back */
             m->cpu.gpr[CV_RSP] += cases[i].has_error ? 8 : 0;
             m->cpu.rflags &= ~(uint64_t)CV_FL_NT;
-            cr_assert(cv_iret(&m->cpu, 8));
+            cr_assert(cv_iret(&m->cpu, 8, 0));
             cr_assert_eq(m->cpu.rip, 0x40000);
             cr_assert_eq(m->cpu.gpr[CV_RSP], 0x50008);
             cr_assert_eq(m->cpu.rflags, flags | (cases[i].rf ? CV_FL_RF : 0));
@@ -323,7 +323,7 @@ Test(interrupt, boundary_order_is_debug_trap_then_nmi_then_interrupt)
     cr_assert(cv_boundary_deliver(cpu));
     cr_assert(cpu->rip == handler(0x55) && m->acks == 1);
     cpu->intr_line = false;
-    cr_assert(cv_iret(cpu, 8));
+    cr_assert(cv_iret(cpu, 8, 0));
     cr_assert_eq(cpu->nmi_blocked, 0);
     cr_assert(cv_boundary_deliver(cpu), "IRET has opened NMI");
     cr_assert_eq(cpu->rip, handler(2));
@@ -367,7 +367,7 @@ Test(interrupt, protected_mode_frames_with_and_without_a_stack_switch)
         cr_assert_eq(m->cpu.rflags & CV_FL_IF, 0);
         cr_assert_eq(cv_cpu_cpl(&m->cpu), 0);
         m->cpu.gpr[CV_RSP] += 4;
-        cr_assert(cv_iret(&m->cpu, 4));
+        cr_assert(cv_iret(&m->cpu, 4, 0));
         cr_assert_eq(m->cpu.rip, 0x40000);
         cr_assert_eq(m->cpu.gpr[CV_RSP], 0x50008);
         cr_assert_eq(cv_cpu_cpl(&m->cpu), cpl);

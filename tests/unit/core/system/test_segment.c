@@ -188,12 +188,12 @@ Test(segment, far_jumps_and_calls_obey_direct_transfer_rules)
                 expect_fault(
                     m,
                     call ? cv_far_call(&m->cpu, cases[i].sel, cases[i].off, 8, 0x40007)
-                         : cv_far_jump(&m->cpu, cases[i].sel, cases[i].off, 8),
+                         : cv_far_jump(&m->cpu, cases[i].sel, cases[i].off, 8, 0x40007),
                     cases[i].vector, cases[i].error);
             } else {
                 cr_assert(
                     call ? cv_far_call(&m->cpu, cases[i].sel, cases[i].off, 8, 0x40007)
-                         : cv_far_jump(&m->cpu, cases[i].sel, cases[i].off, 8));
+                         : cv_far_jump(&m->cpu, cases[i].sel, cases[i].off, 8, 0x40007));
                 cr_assert_eq(m->cpu.rip, cases[i].off);
                 cr_assert_eq(m->cpu.seg[CV_CS].sel, cases[i].cs);
                 cr_assert_eq(cv_cpu_cpl(&m->cpu), cases[i].cpl);
@@ -235,7 +235,7 @@ Test(segment, a_64_bit_call_gate_goes_inward_and_retf_comes_back)
     poke(m, GDT + GATE_USER + 8, 0);
     set_cpl(m, 3, true);
     cr_assert(cv_seg_load(cpu, CV_DS, UDATA | 3));
-    expect_fault(m, cv_far_jump(cpu, GATE_USER, 0, 8), CV_EXC_GP, KCODE);
+    expect_fault(m, cv_far_jump(cpu, GATE_USER, 0, 8, 0), CV_EXC_GP, KCODE);
     cr_assert(cv_far_call(cpu, GATE_USER | 3, 0xdead, 8, 0x40007));
     cr_assert_eq(cpu->rip, 0x125678);
     cr_assert_eq(cpu->seg[CV_CS].sel, KCODE);
@@ -370,10 +370,10 @@ Test(segment, iretq_checks_ss_by_target_mode_and_privilege)
         iret_frame(m, cases[i].rip, cases[i].cs, 0x202, 0x12345678, cases[i].ss);
         m->cpu.nmi_blocked = 1;
         if (cases[i].vector >= 0) {
-            expect_fault(m, cv_iret(&m->cpu, 8), cases[i].vector, cases[i].error);
+            expect_fault(m, cv_iret(&m->cpu, 8, 0), cases[i].vector, cases[i].error);
             cr_assert(m->irets == 0 && m->cpu.nmi_blocked == 0); /* SDM 3A 6.7.1: also if it faults */
         } else {
-            cr_assert(cv_iret(&m->cpu, 8), "case %zu", i);
+            cr_assert(cv_iret(&m->cpu, 8, 0), "case %zu", i);
             cr_assert(m->cpu.rip == 0x1000 && m->cpu.gpr[CV_RSP] == 0x12345678);
             cr_assert(m->cpu.seg[CV_CS].sel == cases[i].cs &&
                       m->cpu.seg[CV_SS].sel == cases[i].ss);
@@ -392,9 +392,9 @@ Test(segment, iret_to_a_16_bit_stack_writes_sp_only_and_nt_faults)
     m->cpu.gpr[CV_RSP] = 0x50008;
     iret_frame(m, 0x1000, UCODE32 | 3, 0x2, 0xdeadbeef1234, SEG16 | 3);
     m->cpu.rflags |= CV_FL_NT;
-    expect_fault(m, cv_iret(&m->cpu, 8), CV_EXC_GP, 0);
+    expect_fault(m, cv_iret(&m->cpu, 8, 0), CV_EXC_GP, 0);
     m->cpu.rflags = 2;
-    cr_assert(cv_iret(&m->cpu, 8));
+    cr_assert(cv_iret(&m->cpu, 8, 0));
     cr_assert_eq(m->cpu.gpr[CV_RSP] & 0xffff, 0x1234);
     cr_assert_eq(m->cpu.gpr[CV_RSP] >> 16, (0x50008 + 40) >> 16, "the rest of RSP stays");
     machine_free(m);
@@ -425,7 +425,7 @@ Test(segment, iret_restores_flags_by_privilege_and_size)
                  0x1000 | (uint64_t)cs << 16 | 0xffffull << 32 | 0x5000ull << 48);
             poke(m, 0x50010, ss);
         }
-        cr_assert(cv_iret(&m->cpu, cases[i].size));
+        cr_assert(cv_iret(&m->cpu, cases[i].size, 0));
         cr_assert_eq(m->cpu.rflags, cases[i].expected, "case %zu: %lx", i, m->cpu.rflags);
         machine_free(m);
     }
