@@ -241,7 +241,8 @@ static bool run_slice(struct cv_interp_op *x, struct string *s, bool *done)
         count_down(cpu, s, n);
         *done = counter(cpu, CV_RCX, s->width) == 0 ||
                 (compares && ((fl & CV_FL_ZF) != 0) == until_zf);
-        if (*done || x->trap || cpu->db_pending || (s->uses_si && leaves_page(cpu, s, CV_RSI, s->src)) ||
+        if (*done || x->trap || cpu->db_pending != 0 ||
+            (s->uses_si && leaves_page(cpu, s, CV_RSI, s->src)) ||
             (s->uses_di && leaves_page(cpu, s, CV_RDI, s->dst))) {
             break;
         }

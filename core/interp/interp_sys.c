@@ -117,11 +117,8 @@ static bool privileged(struct cv_interp_op *x)
         cpu->seg[CV_GS].base = cpu->kernel_gs_base;
         cpu->kernel_gs_base = v;
         return true;
-    case CV_OP_INVD:
-    case CV_OP_WBINVD:
+    default: /* INVD, WBINVD */
         return true;
-    default:
-        return move_control(x);
     }
 }
 
@@ -199,6 +196,11 @@ bool cv_interp_sys(struct cv_interp_op *x)
         return segment_base(x);
     case CV_OP_XSETBV: /* #UD without OSXSAVE comes before #GP for CPL */
         return cv_xcr_write(x->cpu, (uint32_t)x->cpu->gpr[CV_RCX], edx_eax(x->cpu));
+    case CV_OP_MOVCR_LOAD:
+    case CV_OP_MOVCR_STORE:
+    case CV_OP_MOVDR_LOAD:
+    case CV_OP_MOVDR_STORE:
+        return move_control(x);
     default:
         return privileged(x);
     }

@@ -177,6 +177,14 @@ void stepper_protect(struct stepper *s, cv_gva gva, unsigned bits)
     put64(s, slot, (v & ~7ull) | bits);
 }
 
+void stepper_map(struct stepper *s, cv_gva gva, cv_gpa gpa, unsigned bits)
+{
+    uint32_t table = gva >= STEPPER_WINDOW ? PT_WIN : PT_LOW;
+    uint32_t slot = table + (uint32_t)((gva >> 12) & 0x1ff) * 8;
+    cv_ram_touch(&s->ram, slot, 8);
+    put64(s, slot, gpa | bits);
+}
+
 void stepper_step(struct stepper *s)
 {
     cv_interp_step(s->interp, &s->cpu);

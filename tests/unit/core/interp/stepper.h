@@ -57,6 +57,8 @@ void stepper_code(struct stepper *s, const void *code, unsigned len);
 /* Replaces the low flag bits of the page's table entry (1 present, 2 writable, 4 user).
  */
 void stepper_protect(struct stepper *s, cv_gva gva, unsigned bits);
+/* Maps the page elsewhere. */
+void stepper_map(struct stepper *s, cv_gva gva, cv_gpa gpa, unsigned bits);
 void stepper_step(struct stepper *s);
 /* Vector of the handler rip stands at, or -1. */
 int stepper_vector(const struct stepper *s);
