@@ -11,6 +11,7 @@
 #include "core/mem/ram.h"
 #include "core/mem/tlb.h"
 #include "core/system/control.h"
+#include "core/system/ferr.h"
 #include "core/system/interrupt.h"
 #include "core/system/stack.h"
 #include "core/vm_private.h"
@@ -170,6 +171,18 @@ static void see_iret(void *arg, uint64_t frame)
     }
 }
 
+static void drive_ferr(void *arg, bool level)
+{
+    struct cv_vm *vm = arg;
+    cv_board_ferr(vm->board, level);
+}
+
+static void take_ignne(void *arg)
+{
+    struct cv_vm *vm = arg;
+    cv_ferr_acknowledge(&vm->cpu);
+}
+
 /* -- building and resetting --------------------------------------------------------------------- */
 
 static void wire_cpu(struct cv_vm *vm)
@@ -187,6 +200,8 @@ static void wire_cpu(struct cv_vm *vm)
     cpu->tsc_moved = move_tsc;
     cpu->charge = charge_access;
     cpu->charge_arg = vm;
+    cpu->ferr_line = drive_ferr;
+    cpu->ferr_arg = vm;
     cpu->on_exception = see_exception;
     cpu->on_iret = see_iret;
     cpu->on_exception_arg = vm;
@@ -254,6 +269,7 @@ static bool build_machine(struct cv_vm *vm, const struct cv_exec_config *exec,
         .guest_exit = take_guest_exit,
         .serial = put_serial,
         .pvpanic = take_pvpanic,
+        .ignne = take_ignne,
     };
     vm->ram_made = cv_ram_init(&vm->ram, vm->config.ram_bytes);
     if (!vm->ram_made) {

@@ -118,6 +118,31 @@ static void raise_init(void *arg, unsigned cpu)
     b->host.init(b->host.arg, cpu);
 }
 
+void cv_board_ferr(struct cv_board *b, bool level)
+{
+    request_irq(b, IRQ_FERR, level);
+}
+
+/* 82371AB "Coprocessor Error Register": a write of anything ends IRQ 13 and lets IGNNE# follow
+ * FERR#. Without state of its own: both are the CPU's. */
+static void write_ferr(void *arg, uint64_t off, unsigned size, uint64_t value)
+{
+    struct cv_board *b = arg;
+    (void)off;
+    (void)size;
+    (void)value;
+    cv_board_ferr(b, false);
+    b->host.ignne(b->host.arg);
+}
+
+static uint64_t read_ferr(void *arg, uint64_t off, unsigned size)
+{
+    (void)arg;
+    (void)off;
+    (void)size;
+    return 0xff;
+}
+
 /* -- the schematic ------------------------------------------------------------------- */
 
 static void add_device(struct cv_board *b, const struct cv_device_class *class, void *dev)
@@ -267,6 +292,7 @@ static void wire_system(struct cv_board *b)
     add_device(b, &cv_port92_class, &b->port92);
     add_port(b, PORT_SYSTEM_A, 1, 1, cv_port92_read, cv_port92_write, &b->port92,
              "port92");
+    add_port(b, PORT_FERR, 1, 1, read_ferr, write_ferr, b, "ferr");
 }
 
 static void wire_debug(struct cv_board *b)

@@ -36,6 +36,7 @@ struct cv_board_host {
     void (*guest_exit)(void *arg, uint32_t value);   /* debug-exit port 0xf4 */
     void (*serial)(void *arg, unsigned unit, uint8_t byte);
     void (*pvpanic)(void *arg, unsigned event);
+    void (*ignne)(void *arg);                        /* port 0xf0 was written: cv_ferr_acknowledge */
 };
 
 struct cv_board *cv_board_new(const struct cv_board_config *config, struct cv_ram *ram,
@@ -54,6 +55,9 @@ uint64_t cv_board_tpr_read(struct cv_board *board, unsigned cpu);
 void cv_board_tpr_write(struct cv_board *board, unsigned cpu, uint64_t cr8);
 /* The CPU's TSC offset, for the TSC-deadline timer: deadline in TSC ticks -> vtime. */
 void cv_board_tsc_offset(struct cv_board *board, unsigned cpu, uint64_t tsc_offset);
+
+/* FERR# of the CPU: IRQ 13. */
+void cv_board_ferr(struct cv_board *board, bool level);
 
 /* Applies an accepted input. False: malformed or no such device. */
 bool cv_board_input(struct cv_board *board, const struct cv_input *input);

@@ -17,6 +17,7 @@
 #define PORT_SYSTEM_A    0x092u
 #define PORT_PIC_SLAVE   0x0a0u /* 2 */
 #define PORT_DEBUGCON    0x0e9u
+#define PORT_FERR        0x0f0u /* coprocessor error */
 #define PORT_DEBUGEXIT   0x0f4u /* 4 */
 #define PORT_COM2        0x2f8u /* 8 */
 #define PORT_COM1        0x3f8u /* 8 */
@@ -44,6 +45,7 @@
 #define IRQ_COM2 3u
 #define IRQ_COM1 4u
 #define IRQ_RTC  8u
+#define IRQ_FERR 13u
 #define IRQ_SCI  9u /* level, active high */
 #define PIN_PIT  2u
 #define GSI_PCI  16u /* INTA..INTD swizzled over 16..19 */

@@ -135,7 +135,7 @@ void cv_cpu_reset(struct cv_cpu *cpu, uint64_t seed)
     for (unsigned i = 0; i < CV_ARRAY_LEN(cpu->rng); i++) {
         cpu->rng[i] = next_seed(&seed);
     }
-    cpu->halted = cpu->shutdown = cpu->shadow = 0;
+    cpu->halted = cpu->shutdown = cpu->shadow = cpu->ferr = 0;
     cpu->nmi_blocked = cpu->nmi_pending = cpu->db_pending = 0;
     cpu->dr6_pending = 0;
     reset_fpu(cpu);
@@ -325,7 +325,13 @@ static void section_msrs(struct cv_cpu *cpu, struct cv_section *s)
 
 static void section_pending(struct cv_cpu *cpu, struct cv_section *s)
 {
-    cv_section_u8_max(s, &cpu->halted, 1);
+    /* FERR# shares the byte of HLT: 0 for whoever does not use it, as in older states */
+    uint8_t halted = (uint8_t)(cpu->halted | cpu->ferr << 1);
+    cv_section_u8_max(s, &halted, 1 | CV_FERR_IGNORED << 1);
+    if (cv_section_loading(s)) {
+        cpu->halted = halted & 1;
+        cpu->ferr = halted >> 1;
+    }
     cv_section_u8_max(s, &cpu->shutdown, 1);
     cv_section_u8_max(s, &cpu->shadow, CV_SHADOW_SS);
     cv_section_u8_max(s, &cpu->nmi_blocked, 1);

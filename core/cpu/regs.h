@@ -122,6 +122,10 @@ struct cv_fault {
 #define CV_SHADOW_STI 1u
 #define CV_SHADOW_SS  2u
 
+/* x87 errors with CR0.NE = 0 (core/system/ferr.h) */
+#define CV_FERR_RAISED  1u /* FERR# is up: waiting instructions halt */
+#define CV_FERR_IGNORED 2u /* and so is IGNNE#: they run */
+
 #define CV_XSAVE_BYTES 832u /* 512 legacy + 64 header + 256 AVX high halves */
 
 /* CPUID.1:EAX of the guest CPU model, and EDX after reset */
@@ -161,6 +165,7 @@ struct cv_cpu {
     /* -- interruptibility -------------------------------------------------------------- */
     uint8_t halted;      /* 1: HLT until interrupt */
     uint8_t shutdown;    /* 1: triple fault */
+    uint8_t ferr;        /* CV_FERR_*: 0 unless CR0.NE was 0 at an x87 error */
     uint8_t shadow;      /* CV_SHADOW_*: covers the next instruction */
     uint8_t nmi_blocked; /* until IRET */
     uint8_t nmi_pending;
@@ -202,6 +207,9 @@ struct cv_cpu {
     /* IA32_TSC or IA32_TSC_ADJUST was written (arg is intr_arg): the TSC-deadline timer must
      * be placed again. May be NULL. */
     void (*tsc_moved)(void *arg, uint64_t tsc_offset);
+    /* FERR#, which the board turns into IRQ 13. May be NULL. */
+    void (*ferr_line)(void *arg, bool level);
+    void *ferr_arg;
     uint64_t msr_seen[4]; /* bloom of unknown MSRs already logged */
 };
 

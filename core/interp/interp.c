@@ -19,8 +19,10 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/decode/decode.h"
+#include "core/interp/fpwait.h"
 #include "core/interp/interp_private.h"
 #include "core/interp/vector.h"
+#include "core/system/ferr.h"
 #include "core/system/real.h"
 
 #define CACHE_SLOTS 4096u
@@ -44,7 +46,16 @@ struct cv_interp {
 
 static bool execute_fp(struct cv_interp_op *x)
 {
-    return cv_interp_fp(x->vector, x->cpu, x->insn);
+    struct cv_cpu *cpu = x->cpu;
+    bool done = cv_interp_fp(x->vector, cpu, x->insn);
+    if (CV_UNLIKELY(!done && cpu->fault.vector == CV_EXC_MF &&
+                    (cpu->cr0 & CV_CR0_NE) == 0)) {
+        done = cv_fpwait_run(x);
+    }
+    if (CV_UNLIKELY(cpu->ferr != 0)) {
+        cv_ferr_settle(cpu);
+    }
+    return done;
 }
 
 #define TO(fn, name) [CV_OP_##name] = fn

@@ -10,9 +10,9 @@
  *
  * Spec:    Intel SDM volume 1 chapters 8 to 14; volume 2 table 2-18 "Exception Class"
  * Errors:  false with cpu->fault; nothing has changed then (MXCSR's sticky flags
- * excepted, which an unmasked exception sets as on hardware) Thread:  engine thread only;
- * guest FPU state is live (cv_fpu_enter) Missing: FERR#/IRQ13 reporting: with CR0.NE
- * clear a pending x87 exception is #MF as well
+ *          excepted, which an unmasked exception sets as on hardware). A pending x87
+ *          exception is #MF here whatever CR0.NE says; core/interp/fpwait.h does the rest
+ * Thread:  engine thread only; guest FPU state is live (cv_fpu_enter)
  */
 #ifndef CV_CORE_INTERP_VECTOR_H
 #define CV_CORE_INTERP_VECTOR_H

@@ -33,7 +33,7 @@ static bool translates(const struct cv_exec *x, const struct cv_cpu *cpu)
     unsigned cpl = cv_cpu_cpl(cpu);
     return !x->config.interp_only && (cpu->mode & need) == need &&
            (cpu->mode & never) == 0 && (cpl == 0 || cpl == 3) && cpu->shadow == 0 &&
-           cpu->db_pending == 0 && (cpu->rflags & (CV_FL_TF | CV_FL_RF)) == 0;
+           cpu->db_pending == 0 && cpu->ferr == 0 && (cpu->rflags & (CV_FL_TF | CV_FL_RF)) == 0;
 }
 
 /* -- the way in ---------------------------------------------------------------------- */

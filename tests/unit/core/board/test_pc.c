@@ -13,7 +13,7 @@ struct machine {
     unsigned nmis, resets, poweroffs, moved;
     uint32_t exit_value;
     char serial[16];
-    unsigned chars;
+    unsigned chars, ignnes;
 };
 
 static cv_icount on_icount(void *arg)
@@ -46,6 +46,10 @@ static void on_exit_value(void *arg, uint32_t value)
 {
     ((struct machine *)arg)->exit_value = value;
 }
+static void on_ignne(void *arg)
+{
+    ((struct machine *)arg)->ignnes++;
+}
 static void on_serial(void *arg, unsigned unit, uint8_t byte)
 {
     struct machine *m = arg;
@@ -69,7 +73,8 @@ static void setup(struct machine *m)
                                  .reset = on_reset,
                                  .guest_exit = on_exit_value,
                                  .serial = on_serial,
-                                 .pvpanic = on_nmi};
+                                 .pvpanic = on_nmi,
+                                 .ignne = on_ignne};
     m->board = cv_board_new(&config, &m->ram, &host);
     cr_assert_not_null(m->board);
     cv_board_reset(m->board);
@@ -153,6 +158,26 @@ Test(pc, ports_that_end_or_restart_the_machine)
     cr_assert_eq(m.nmis, 1, "pvpanic");
     out(&m, 0x3f8, 'h');
     cr_assert_str_eq(m.serial, "h");
+}
+
+/* 82371AB "Coprocessor Error Register": FERR# is IRQ 13 until port F0h is written */
+Test(pc, a_coprocessor_error_is_irq_13_until_port_f0)
+{
+    struct machine m;
+    setup(&m);
+    init_pics(&m);
+    cv_board_ferr(m.board, true);
+    cr_assert(m.intr);
+    cr_assert_eq(cv_board_intr_ack(m.board, 0), 0x38 + 5);
+    cr_assert(!m.intr);
+    out(&m, 0xa0, 0x20);
+    out(&m, 0x20, 0x20);
+    cr_assert(!m.intr, "edge-triggered");
+    out(&m, 0xf0, 0);
+    cr_assert_eq(m.ignnes, 1);
+    cr_assert_eq(in(&m, 0xf0), 0xff);
+    cv_board_ferr(m.board, true);
+    cr_assert(m.intr, "the line had fallen");
 }
 
 Test(pc, inputs_reach_their_devices)

@@ -2,6 +2,7 @@
  * test_exec.c - what cv_exec_run promises: exact stops, breakpoints, code that changes
  */
 #include "tests/unit/core/translate/twin.h"
+#include "core/system/ferr.h"
 #include "core/translate/execstate.h"
 
 #include <Zydis/Zydis.h>
@@ -215,6 +216,39 @@ Test(exec, indirect_jumps_to_odd_addresses_fault_as_interpreted)
 }
 
 /* Everything emitted for a block that has been run: nothing of the host's system (X7). */
+/* core/system/ferr.h F1, F3: native x87 code meets the error as interpreted code does */
+Test(exec, an_x87_error_without_cr0_ne_halts_translated_code)
+{
+    static const uint8_t code[] = {
+        0xdb, 0xe3,                         /* fninit */
+        0x66, 0xc7, 0x03, 0x7b, 0x03,       /* mov word [rbx], 37bh */
+        0xd9, 0x2b, 0xd9, 0xe8, 0xd9, 0xee, /* fldcw fld1 fldz */
+        0xde, 0xf9, 0xd9, 0xe8,             /* fdivp; fld1 */
+        0xd9, 0xe8, 0xd9, 0xe8, 0xdb, 0xe2, 0xd9, 0xe8};
+    struct twin *t = start(code, sizeof(code));
+    twin_set(t, CV_RBX, LOW_BASE + DATA_OFF);
+    t->a.cpu->cr0 &= ~CV_CR0_NE;
+    t->b.cpu->cr0 &= ~CV_CR0_NE;
+    check(t, 7);
+    cr_assert_eq(t->a.cpu->halted, 1);
+    cr_assert_eq(t->a.cpu->ferr, CV_FERR_RAISED);
+    cr_assert_eq(t->b.cpu->ferr, CV_FERR_RAISED);
+    cr_assert_eq(t->a.cpu->rip, LOW_BASE + 15);
+    for (unsigned i = 0; i < 2; i++) {
+        struct cv_cpu *cpu = i == 0 ? t->a.cpu : t->b.cpu;
+        cpu->halted = 0;
+        cpu->leave = 0;
+        cv_ferr_acknowledge(cpu);
+        cr_assert_eq(cpu->ferr, CV_FERR_IGNORED);
+    }
+    check(t, 10);
+    cr_assert_eq(t->a.cpu->ferr, CV_FERR_IGNORED);
+    check(t, 12);
+    cr_assert_eq(t->a.cpu->ferr, 0);
+    cr_assert_eq(t->a.cpu->rip, LOW_BASE + sizeof(code));
+    twin_free(t);
+}
+
 Test(exec, emitted_code_holds_no_system_instruction)
 {
     static const uint8_t code[] = {0x48, 0x8b, 0x03, 0x50, 0x59, 0x0f, 0xa2, 0x9c, 0x8f,
