@@ -249,6 +249,70 @@ Test(exec, an_x87_error_without_cr0_ne_halts_translated_code)
     twin_free(t);
 }
 
+struct device {
+    unsigned reads, writes;
+    uint64_t value;
+};
+
+static uint64_t read_device(void *arg, uint64_t off, unsigned size)
+{
+    struct device *d = arg;
+    (void)off;
+    d->reads++;
+    return size == 8 ? d->value : d->value & ((1ull << size * 8) - 1);
+}
+static void write_device(void *arg, uint64_t off, unsigned size, uint64_t value)
+{
+    struct device *d = arg;
+    (void)off;
+    (void)size;
+    d->writes++;
+    d->value = value;
+}
+
+/* DESIGN.md section 4, point 4: one read, one write, two charges, whoever executes it */
+Test(exec, a_read_modify_write_reaches_a_device_as_interpreted)
+{
+    static const uint8_t code[] = {
+        0x01, 0x0b,             /* add [rbx], ecx */
+        0xf0, 0x48, 0x01, 0x0b, /* lock add [rbx], rcx */
+        0xf0, 0xff, 0x03,       /* lock inc dword [rbx] */
+        0x87, 0x0b,             /* xchg [rbx], ecx */
+        0xf0, 0x0f, 0xc1, 0x0b, /* lock xadd [rbx], ecx */
+        0xf0, 0x0f, 0xb1, 0x0b, /* lock cmpxchg [rbx], ecx */
+        0xf0, 0x0f, 0xab, 0x0b, /* lock bts [rbx], ecx */
+        0xd1, 0x23,             /* shl dword [rbx], 1 */
+        0x08, 0x0b,             /* or [rbx], cl */
+        0xeb, 0xfe,
+    };
+    struct twin *t = start(code, sizeof(code));
+    struct machine *m[2] = {&t->a, &t->b};
+    struct device dev[2] = {{.value = 5}, {.value = 5}};
+    for (unsigned i = 0; i < 2; i++) {
+        struct cv_bus_range range = {.base = 0xfe000000,
+                                     .size = 0x1000,
+                                     .read = read_device,
+                                     .write = write_device,
+                                     .arg = &dev[i],
+                                     .min_size = 1,
+                                     .max_size = 8,
+                                     .name = "device"};
+        cv_bus_add_mmio(m[i]->bus, &range);
+    }
+    twin_map(t, 256, 0xfe000000 | PTE_P | PTE_W | PTE_U);
+    twin_set(t, CV_RBX, LOW_BASE + DATA_OFF);
+    twin_set(t, CV_RCX, 3);
+    for (unsigned n = 1; n <= 9; n++) {
+        check(t, n);
+        cr_assert_eq(dev[0].reads, n, "after %u: %u reads", n, dev[0].reads);
+        cr_assert_eq(dev[0].writes, n, "after %u: %u writes", n, dev[0].writes);
+        cr_assert(memcmp(&dev[0], &dev[1], sizeof(dev[0])) == 0);
+        cr_assert_eq(t->a.cpu->skew, 500 * (int64_t)n);
+        cr_assert_eq(t->b.cpu->skew, 500 * (int64_t)n);
+    }
+    twin_free(t);
+}
+
 Test(exec, emitted_code_holds_no_system_instruction)
 {
     static const uint8_t code[] = {0x48, 0x8b, 0x03, 0x50, 0x59, 0x0f, 0xa2, 0x9c, 0x8f,
