@@ -50,6 +50,7 @@ struct cv_site {
     uint8_t size;
 } __attribute__((packed));
 #define CV_SITE_ALIGN  0x80u /* misaligned operands fault */
+#define CV_SITE_X87    0x20u /* a pending x87 exception comes first */
 #define CV_SITE_SHADOW 0x40u /* the instruction before was an STI that set IF */
 
 /* Finds a block by key; 0: none. gpa2 is asked for only when a crossing block is met. */

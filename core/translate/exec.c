@@ -78,6 +78,14 @@ static bool has_tag(const struct cv_tlbset *set, cv_gva gva, unsigned acc, unsig
     return (gva + tag + size - 1) >> CV_PAGE_SHIFT == 0;
 }
 
+/* FSW.ES; the guest's x87 state is the host's. SDM 1 "x87 FPU Status Register" (8.1.3) */
+static bool x87_is_pending(void)
+{
+    uint16_t fsw;
+    __asm__ volatile("fnstsw %0" : "=a"(fsw));
+    return (fsw & 0x80) != 0;
+}
+
 /* A plain RAM page that only has no tag yet: gives it one. The A and D bits this sets are
  * those the access will set; so nothing is done for one that may fault for another reason
  * first. */
@@ -89,6 +97,7 @@ static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva,
     cv_gpa gpa;
     if (!cv_canonical(gva) || (gva & (CV_PAGE_SIZE - 1)) + site->size > CV_PAGE_SIZE ||
         ((site->acc & CV_SITE_ALIGN) != 0 && (gva & (site->size - 1u)) != 0) ||
+        ((site->acc & CV_SITE_X87) != 0 && x87_is_pending()) ||
         !cv_tlb_translate(cpu, gva, acc, &gpa)) {
         return false;
     }

@@ -32,6 +32,9 @@ static struct cv_stub *add_slow(struct cv_build *t, unsigned acc, unsigned size)
     if ((in->info->flags & CV_OF_ALIGN) != 0 || in->info->op == CV_OP_CMPXCHG8B) {
         s->acc |= CV_SITE_ALIGN;
     }
+    if ((in->info->flags & (CV_OF_FPU | CV_OF_MMX)) != 0) {
+        s->acc |= CV_SITE_X87;
+    }
     s->size = (uint8_t)size;
     s->reg = HR_T1;
     return s;

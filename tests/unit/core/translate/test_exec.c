@@ -215,6 +215,31 @@ Test(exec, indirect_jumps_to_odd_addresses_fault_as_interpreted)
     }
 }
 
+/* #MF of what an earlier instruction left pending comes before the operand is touched:
+ * its page must not become accessed. */
+Test(exec, a_pending_x87_exception_comes_before_the_operand)
+{
+    static const uint8_t head[] = {0xd9, 0x2b, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9};
+    static const uint8_t last[][4] = {
+        {0x0f, 0x68, 0x66, 0x10},  /* punpckhbw mm4, [rsi+16] */
+        {0xd9, 0x46, 0x10, 0x90},  /* fld dword [rsi+16] */
+        {0xdf, 0x7e, 0x10, 0x90},  /* fistp qword [rsi+16] */
+        {0x0f, 0x7f, 0x66, 0x10}}; /* movq [rsi+16], mm4 */
+    uint16_t control = 0x33b;      /* divide by zero unmasked */
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t code[32];
+        memset(code, 0x90, sizeof(code));
+        memcpy(code, head, sizeof(head)); /* fldcw [rbx]; fld1; fldz; fdivp */
+        memcpy(code + sizeof(head), last[i], 4);
+        struct twin *t = start(code, sizeof(code));
+        twin_poke(t, DATA_PHYS, &control, 2);
+        twin_set(t, CV_RBX, LOW_BASE + DATA_OFF);
+        twin_set(t, CV_RSI, LOW_BASE + DATA_OFF + 0x1000);
+        check(t, 75);
+        twin_free(t);
+    }
+}
+
 /* Everything emitted for a block that has been run: nothing of the host's system (X7). */
 /* core/system/ferr.h F1, F3: native x87 code meets the error as interpreted code does */
 Test(exec, an_x87_error_without_cr0_ne_halts_translated_code)
