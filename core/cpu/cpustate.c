@@ -40,6 +40,25 @@
 #define OFF_HEADER   512u
 #define OFF_AVX      576u
 
+/* attr bits of a flat segment: SDM 3A "Segment Descriptors" (3.4.5) */
+#define FLAT_DATA_MASK (CV_SEG_NULL | 0x9eu) /* P S code expand-down writable */
+#define FLAT_DATA      0x92u
+#define FLAT_CODE_MASK (CV_SEG_NULL | CV_SEG_DB | 0x98u)
+#define FLAT_CODE      (CV_SEG_DB | 0x98u)
+
+static bool is_flat(const struct cv_seg *seg, uint32_t mask, uint32_t want)
+{
+    return seg->base == 0 && seg->limit == UINT32_MAX && (seg->attr & mask) == want;
+}
+
+static bool segments_are_flat(const struct cv_cpu *cpu)
+{
+    return is_flat(&cpu->seg[CV_CS], FLAT_CODE_MASK, FLAT_CODE) &&
+           is_flat(&cpu->seg[CV_SS], FLAT_DATA_MASK | CV_SEG_DB, FLAT_DATA | CV_SEG_DB) &&
+           is_flat(&cpu->seg[CV_DS], FLAT_DATA_MASK, FLAT_DATA) &&
+           is_flat(&cpu->seg[CV_ES], FLAT_DATA_MASK, FLAT_DATA);
+}
+
 void cv_cpu_update_mode(struct cv_cpu *cpu)
 {
     const struct cv_seg *cs = &cpu->seg[CV_CS];
@@ -73,6 +92,9 @@ void cv_cpu_update_mode(struct cv_cpu *cpu)
     mode |= vm86 ? CV_MODE_VM86 : 0;
     mode |= (cpu->cr4 & CV_CR4_TSD) != 0 ? CV_MODE_TSD : 0;
     mode |= (cpu->dr[7] & 0xff) != 0 ? CV_MODE_DR7 : 0;
+    mode |= pe && !vm86 && (mode & CV_MODE_CS32) != 0 && segments_are_flat(cpu)
+                ? CV_MODE_FLAT
+                : 0;
     cpu->mode = mode;
 }
 

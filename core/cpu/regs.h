@@ -234,6 +234,8 @@ struct cv_cpu {
 #define CV_MODE_VM86     (1u << 18)
 #define CV_MODE_TSD      (1u << 19)
 #define CV_MODE_DR7      (1u << 20) /* some enabled breakpoint in DR7 */
+#define CV_MODE_FLAT     (1u << 21) /* protected mode, CS32, SS32; CS SS DS ES flat: base 0, 4 GiB,
+                                       present; SS DS ES writable and expand-up */
 
 static inline uint64_t cv_cpu_icount(const struct cv_cpu *cpu)
 {
@@ -246,7 +248,7 @@ static inline unsigned cv_cpu_cpl(const struct cv_cpu *cpu)
 
 /* core/cpu/cpustate.c */
 struct cv_section;
-/* Recomputes cpu->mode from CR0, CR4, EFER, XCR0, CS, SS, RFLAGS and DR7. CPL is SS.DPL
+/* Recomputes cpu->mode from CR0, CR4, EFER, XCR0, CS, SS, DS, ES, RFLAGS and DR7. CPL is SS.DPL
  * (0 in real mode, 3 in virtual-8086 mode). */
 void cv_cpu_update_mode(struct cv_cpu *cpu);
 /* Power-up state, SDM 3A "Processor State After Reset" (9.1.1); keeps host fields and

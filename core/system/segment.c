@@ -81,15 +81,33 @@ bool cv_seg_mark_accessed(struct cv_cpu *cpu, uint16_t sel, struct cv_seg *seg)
     return true;
 }
 
+/* The mode word tells the privilege, the stack's width and whether segments are flat. */
+static void replace(struct cv_cpu *cpu, unsigned seg, const struct cv_seg *loaded)
+{
+    struct cv_seg *s = &cpu->seg[seg];
+    bool same = s->base == loaded->base && s->limit == loaded->limit &&
+                s->attr == loaded->attr;
+    *s = *loaded;
+    if (!same && seg < CV_FS) {
+        uint32_t before = cpu->mode;
+        cv_cpu_update_mode(cpu);
+        if (cpu->mode != before) {
+            cpu->leave |= CV_LEAVE_MODE;
+        }
+    }
+}
+
 static bool load_null(struct cv_cpu *cpu, unsigned seg, uint16_t sel)
 {
+    struct cv_seg null;
     unsigned cpl = cv_cpu_cpl(cpu);
     /* SDM 2B "MOV": SS may be null in 64-bit mode below CPL 3 only, with RPL = CPL. */
     if (seg == CV_SS &&
         ((cpu->mode & CV_MODE_CS64) == 0 || cpl == 3 || (sel & 3u) != cpl)) {
         return cv_raise_gp0(cpu);
     }
-    cv_seg_nullify(&cpu->seg[seg], sel, seg == CV_SS ? cpl : 0);
+    cv_seg_nullify(&null, sel, seg == CV_SS ? cpl : 0);
+    replace(cpu, seg, &null);
     return true;
 }
 
@@ -133,12 +151,7 @@ bool cv_seg_load(struct cv_cpu *cpu, unsigned seg, uint16_t sel)
     if (!check_loadable(cpu, seg, &loaded) || !cv_seg_mark_accessed(cpu, sel, &loaded)) {
         return false;
     }
-    uint32_t changed = cpu->seg[seg].attr ^ loaded.attr;
-    cpu->seg[seg] = loaded;
-    if (seg == CV_SS && (changed & (CV_SEG_DB | 0x60)) != 0) {
-        cpu->leave |= CV_LEAVE_MODE;
-        cv_cpu_update_mode(cpu);
-    }
+    replace(cpu, seg, &loaded);
     return true;
 }
 

@@ -140,6 +140,69 @@ Test(cpustate, mode_word)
     cr_assert(cv_cpu_cpl(&cpu_a) == 0 && (cpu_a.mode & CV_MODE_AC) == 0);
 }
 
+/* A CPU in flat 32-bit protected mode. */
+static void fill_flat(struct cv_cpu *c)
+{
+    memset(c, 0, sizeof(*c));
+    cv_cpu_reset(c, 0);
+    c->cr0 |= CV_CR0_PE;
+    for (unsigned i = 0; i < CV_SEG_COUNT; i++) {
+        c->seg[i] = (struct cv_seg){
+            .limit = UINT32_MAX, .attr = i == CV_CS ? 0xc09b : 0xc093, .sel = 8};
+    }
+    cv_cpu_update_mode(c);
+}
+
+Test(cpustate, the_flat_bit_needs_four_flat_segments)
+{
+    static const struct {
+        unsigned seg;
+        uint64_t base;
+        uint32_t limit, attr;
+        bool flat;
+    } cases[] = {
+        {CV_CS, 0, UINT32_MAX, 0xc09b, true},
+        {CV_CS, 0, UINT32_MAX, 0xc099, true},
+        {CV_CS, 0, UINT32_MAX, 0x809b, false},
+        {CV_CS, 16, UINT32_MAX, 0xc09b, false},
+        {CV_CS, 0, 0xfffff, 0xc09b, false},
+        {CV_CS, 0, UINT32_MAX, 0xc01b, false},
+        {CV_SS, 0, UINT32_MAX, 0x8093, false},
+        {CV_SS, 0, UINT32_MAX, 0xc097, false},
+        {CV_SS, 4096, UINT32_MAX, 0xc093, false},
+        {CV_DS, 0, UINT32_MAX, 0x8093, true},
+        {CV_DS, 0, UINT32_MAX, 0xc092, true},
+        {CV_DS, 0, UINT32_MAX, 0xc091, false},
+        {CV_DS, 0, UINT32_MAX, 0xc09b, false},
+        {CV_DS, 0, UINT32_MAX - 1, 0xc093, false},
+        {CV_ES, 0, UINT32_MAX, 0x1c093, false},
+        {CV_ES, 0, UINT32_MAX, 0xc083, false},
+        {CV_FS, 77, 5, 0x10000, true},
+        {CV_GS, 77, 5, 0x10000, true},
+    };
+    for (unsigned i = 0; i < CV_ARRAY_LEN(cases); i++) {
+        fill_flat(&cpu_a);
+        cr_assert((cpu_a.mode & CV_MODE_FLAT) != 0);
+        cpu_a.seg[cases[i].seg] = (struct cv_seg){
+            .base = cases[i].base, .limit = cases[i].limit, .attr = cases[i].attr};
+        cv_cpu_update_mode(&cpu_a);
+        cr_assert_eq((cpu_a.mode & CV_MODE_FLAT) != 0, cases[i].flat, "case %u", i);
+    }
+    fill_flat(&cpu_a);
+    cpu_a.rflags |= CV_FL_VM;
+    cv_cpu_update_mode(&cpu_a);
+    cr_assert_eq(cpu_a.mode & CV_MODE_FLAT, 0, "virtual-8086 mode");
+    fill_flat(&cpu_a);
+    cpu_a.cr0 &= ~(uint64_t)CV_CR0_PE;
+    cv_cpu_update_mode(&cpu_a);
+    cr_assert_eq(cpu_a.mode & CV_MODE_FLAT, 0, "real mode");
+    fill_flat(&cpu_a);
+    cpu_a.efer |= CV_EFER_LMA;
+    cpu_a.seg[CV_CS].attr = 0xa09b;
+    cv_cpu_update_mode(&cpu_a);
+    cr_assert_eq(cpu_a.mode & CV_MODE_FLAT, 0, "64-bit mode");
+}
+
 Test(cpustate, every_field_survives_a_round_trip)
 {
     static uint8_t again[4096];

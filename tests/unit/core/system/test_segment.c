@@ -69,6 +69,33 @@ Test(segment, loads_obey_type_privilege_and_presence)
     run_loads(legacy_null_ss, CV_ARRAY_LEN(legacy_null_ss), false);
 }
 
+Test(segment, loads_that_end_or_restore_flatness_change_the_mode)
+{
+    static const uint8_t loads[] = {CV_DS, CV_ES};
+    for (unsigned i = 0; i < 2; i++) {
+        struct machine *m = machine_new(false);
+        struct cv_cpu *cpu = &m->cpu;
+        set_cpl(m, 3, false);
+        cr_assert(cv_seg_load(cpu, CV_DS, UDATA | 3) &&
+                  cv_seg_load(cpu, CV_ES, UDATA | 3));
+        cr_assert((cpu->mode & CV_MODE_FLAT) != 0);
+        static const uint16_t others[] = {0, RODATA | 3, DOWN | 3, SEG16 | 3, USEG3 | 3};
+        for (unsigned k = 0; k < CV_ARRAY_LEN(others); k++) {
+            cpu->leave = 0;
+            cr_assert(cv_seg_load(cpu, loads[i], UDATA | 3));
+            cr_assert_eq(cpu->leave, 0, "the same again");
+            cr_assert(cv_seg_load(cpu, CV_FS, others[k]));
+            cr_assert_eq(cpu->leave, 0, "FS may be anything");
+            cr_assert(cv_seg_load(cpu, loads[i], others[k]));
+            cr_assert((cpu->mode & CV_MODE_FLAT) == 0 && cpu->leave == CV_LEAVE_MODE);
+            cpu->leave = 0;
+            cr_assert(cv_seg_load(cpu, loads[i], UDATA | 3));
+            cr_assert((cpu->mode & CV_MODE_FLAT) != 0 && cpu->leave == CV_LEAVE_MODE);
+        }
+        machine_free(m);
+    }
+}
+
 Test(segment, a_descriptor_is_unpacked_with_base_limit_and_granularity)
 {
     struct cv_seg s;
