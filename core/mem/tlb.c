@@ -82,7 +82,7 @@ static uint64_t ram_pages(const struct cv_tlb *tlb)
 
 /* -- clearing ------------------------------------------------------------------------ */
 
-static void clear_jumps(struct cv_tlbset *set)
+void cv_tlb_clear_jumps(struct cv_tlbset *set)
 {
     if (set->jumps_used == 0) {
         return;
@@ -112,7 +112,7 @@ static void clear_set(struct cv_tlbset *set)
         set->logged[i / 64] = 0;
     }
     set->filled = 0;
-    clear_jumps(set);
+    cv_tlb_clear_jumps(set);
     clear_code(set);
 }
 
@@ -126,7 +126,7 @@ static void prepare_set(struct cv_tlb *tlb, struct cv_tlbset *set)
     }
     set->index_mask = (uint64_t)(tlb->entries - 1) << CV_PAGE_SHIFT;
     set->jumps_used = 1;
-    clear_jumps(set);
+    cv_tlb_clear_jumps(set);
 }
 
 static void leave_if_current(struct cv_tlb *tlb, const struct cv_tlbset *set)
@@ -154,7 +154,7 @@ void cv_tlb_drop_jumps(struct cv_tlb *tlb)
         for (uint32_t k = 0; set->used != 0 && k < set->filled; k++) {
             set->fetch[set->fill_log[k]] = CV_TLB_NONE;
         }
-        clear_jumps(set);
+        cv_tlb_clear_jumps(set);
         clear_code(set);
     }
 }
@@ -315,7 +315,7 @@ static void drop_range(struct cv_tlb *tlb, struct cv_tlbset *set, uint64_t gva,
         }
     }
     if (has_code(set, gva, pages)) {
-        clear_jumps(set);
+        cv_tlb_clear_jumps(set);
         leave_if_current(tlb, set);
     }
 }

@@ -58,6 +58,7 @@ struct cv_tlbset {
     uint64_t code[CV_TLB_CODE_BITS / 64];     /* pages (gva >> 12, modulo) ever fetched from */
     uint64_t pdpte[4];                        /* part of the key with PAE */
     uint32_t codes;                           /* bits set in code[] */
+    uint32_t jump_mode; /* what the jump cache was filled under; core/translate only */
 } __attribute__((aligned(64)));
 
 struct cv_tlb;
@@ -84,6 +85,8 @@ void cv_tlb_select(struct cv_cpu *cpu);
 /* Drops everything in all sets (state load, reset, A20, size change). */
 void cv_tlb_drop_all(struct cv_tlb *tlb);
 void cv_tlb_withdraw_stores(struct cv_tlb *tlb);
+/* Empties the jump cache of one set. */
+void cv_tlb_clear_jumps(struct cv_tlbset *set);
 /* Drops fetch tags and jump caches of all sets (code cache flush). */
 void cv_tlb_drop_jumps(struct cv_tlb *tlb);
 

@@ -85,8 +85,8 @@ bool cv_seg_mark_accessed(struct cv_cpu *cpu, uint16_t sel, struct cv_seg *seg)
 static void replace(struct cv_cpu *cpu, unsigned seg, const struct cv_seg *loaded)
 {
     struct cv_seg *s = &cpu->seg[seg];
-    bool same = s->base == loaded->base && s->limit == loaded->limit &&
-                s->attr == loaded->attr;
+    bool same =
+        s->base == loaded->base && s->limit == loaded->limit && s->attr == loaded->attr;
     *s = *loaded;
     if (!same && seg < CV_FS) {
         uint32_t before = cpu->mode;

@@ -56,6 +56,7 @@ struct cv_build {
     uint32_t index;      /* number the block will have */
     struct cv_block *b;
     cv_gva page_gva;
+    bool wide; /* 64-bit code; else 32-bit with flat segments */
 
     struct cv_insn insn[CV_BLOCK_MAX];
     cv_gva rip[CV_BLOCK_MAX + 1]; /* rip[n] = address after the last */
@@ -96,9 +97,12 @@ struct cv_rm cv_probe_operand(struct cv_build *t, const struct cv_insn *in, unsi
 /* The same for [reg + disp], reg a host register. */
 struct cv_rm cv_probe_base(struct cv_build *t, unsigned reg, int32_t disp, unsigned acc,
                            unsigned size);
-/* Computes the operand's linear address into T1 (LEA when seg is false: no segment base).
- * Uses T2. */
-void cv_probe_address(struct cv_build *t, const struct cv_insn *in, bool seg);
+/* The address is in T1 already, whole. */
+struct cv_rm cv_probe_here(struct cv_build *t, unsigned acc, unsigned size);
+/* Computes the operand's offset into T1. Uses T2. */
+void cv_probe_offset(struct cv_build *t, const struct cv_insn *in);
+/* Makes the offset in T1 of an access of size bytes a linear address. Uses T2 and S0. */
+void cv_probe_segment(struct cv_build *t, const struct cv_insn *in, unsigned size);
 /* Registers a host pc at which a host fault means: interpret this instruction. */
 void cv_probe_trap(struct cv_build *t);
 
@@ -141,6 +145,37 @@ bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in);
 
 /* -- translate.c --------------------------------------------------------------------- */
 
+/* Bytes of a stack item, a near pointer and a branch target. */
+static inline unsigned cv_build_word(const struct cv_build *t)
+{
+    return t->wide ? 8 : 4;
+}
+/* 32-bit code goes on at 0 after its last byte. */
+static inline cv_gva cv_build_wrap(const struct cv_build *t, cv_gva rip)
+{
+    return t->wide ? rip : (uint32_t)rip;
+}
+/* Results of 4 bytes are zero-extended, which is what 32-bit code needs of an address. */
+static inline void cv_build_move(struct cv_build *t, unsigned dst, unsigned src)
+{
+    if (t->wide) {
+        cv_emit_mov(&t->e, dst, src);
+    } else {
+        cv_emit_mov32(&t->e, dst, src);
+    }
+}
+static inline void cv_build_lea(struct cv_build *t, unsigned dst, struct cv_rm mem)
+{
+    cv_emit_op(&t->e, t->wide, 0x8d, dst, mem);
+}
+static inline void cv_build_load(struct cv_build *t, unsigned dst, struct cv_rm mem)
+{
+    cv_emit_op(&t->e, t->wide, 0x8b, dst, mem);
+}
+static inline void cv_build_store(struct cv_build *t, struct cv_rm mem, unsigned src)
+{
+    cv_emit_op(&t->e, t->wide, 0x89, src, mem);
+}
 /* Guest register to/from a scratch or pinned host register. */
 static inline unsigned cv_build_read(struct cv_build *t, unsigned guest, unsigned scratch)
 {

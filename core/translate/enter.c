@@ -39,6 +39,12 @@ static void frame_const(struct cv_emit *e, int32_t off, uint32_t value)
     cv_emit_store(e, cv_rm_frame(off), HR_AX);
 }
 
+static void frame_copy(struct cv_emit *e, int32_t off, unsigned from, int32_t field)
+{
+    cv_emit_load(e, HR_AX, cv_rm_mem(from, field));
+    cv_emit_store(e, cv_rm_frame(off), HR_AX);
+}
+
 /* rdi = cpu, rsi = host code, rdx = exec */
 static void emit_enter(struct cv_exec *x)
 {
@@ -65,18 +71,17 @@ static void emit_enter(struct cv_exec *x)
     cv_emit_u8(e, 0x25); /* and eax, imm32: bits above 31 are reserved zeroes */
     cv_emit_u32(e, ~(uint32_t)(CV_FL_ARITH | CV_FL_IF));
     cv_emit_store(e, cv_rm_frame(FR(sysflags)), HR_AX);
-    cv_emit_load(e, HR_AX, cv_rm_mem(HR_DI, CPU(seg[CV_FS].base)));
-    cv_emit_store(e, cv_rm_frame(FR(fs_base)), HR_AX);
-    cv_emit_load(e, HR_AX, cv_rm_mem(HR_DI, CPU(seg[CV_GS].base)));
-    cv_emit_store(e, cv_rm_frame(FR(gs_base)), HR_AX);
+    frame_copy(e, FR(fs_base), HR_DI, CPU(seg[CV_FS].base));
+    frame_copy(e, FR(gs_base), HR_DI, CPU(seg[CV_GS].base));
+    frame_copy(e, FR(fs_guard), HR_DX, EXEC(guard[0]));
+    frame_copy(e, FR(gs_guard), HR_DX, EXEC(guard[1]));
     for (unsigned g = 0; g < 16; g++) {
         if (cv_hostregs_pin(g) == HR_NONE) {
             cv_emit_load(e, HR_AX, cv_rm_mem(HR_DI, gpr(g)));
             cv_emit_store(e, cv_rm_frame(cv_hostregs_home(g)), HR_AX);
         }
     }
-    cv_emit_load(e, HR_AX, cv_rm_mem(HR_DX, EXEC(tmp0)));
-    cv_emit_store(e, cv_rm_frame(FR(tmp0)), HR_AX);
+    frame_copy(e, FR(tmp0), HR_DX, EXEC(tmp0));
     cv_emit_load(e, HR_T1, cv_rm_mem(HR_DX, EXEC(t1)));
     cv_emit_load(e, HR_T2, cv_rm_mem(HR_DX, EXEC(t2)));
     cv_emit_load(e, HR_TLB, cv_rm_mem(HR_DI, CPU(tlb)));

@@ -2,8 +2,8 @@
  * exec.c - the dispatcher: which block or interpreter step comes next
  *
  * Each turn stands at an instruction boundary with all state in struct cv_cpu. The
- * interpreter takes the turn when the mode is not translated, when fewer than CV_SLACK
- * steps remain, and for each instruction a block hands over.
+ * interpreter takes the turn when mode or segments are not translated, when fewer than
+ * CV_SLACK steps remain, and for each instruction a block hands over.
  */
 #include "core/translate/exec.h"
 #include "core/base/check.h"
@@ -28,12 +28,13 @@ CV_STATIC_ASSERT(CV_EXEC_SLACK == CV_SLACK, "exec.h tells it");
 /* Is code at this boundary for blocks? */
 static bool translates(const struct cv_exec *x, const struct cv_cpu *cpu)
 {
-    const uint32_t need = CV_MODE_CS64 | CV_MODE_PG | CV_MODE_PE | CV_MODE_LMA;
+    const uint32_t wide = CV_MODE_CS64 | CV_MODE_PG | CV_MODE_PE | CV_MODE_LMA;
     const uint32_t never = CV_MODE_TF | CV_MODE_DR7 | CV_MODE_AC | CV_MODE_VM86;
-    unsigned cpl = cv_cpu_cpl(cpu);
-    return !x->config.interp_only && (cpu->mode & need) == need &&
-           (cpu->mode & never) == 0 && (cpl == 0 || cpl == 3) && cpu->shadow == 0 &&
-           cpu->db_pending == 0 && cpu->ferr == 0 && (cpu->rflags & (CV_FL_TF | CV_FL_RF)) == 0;
+    bool covered = (cpu->mode & wide) == wide ||
+                   ((cpu->mode & CV_MODE_FLAT) != 0 && cpu->rip <= UINT32_MAX);
+    return !x->config.interp_only && covered && (cpu->mode & never) == 0 &&
+           cpu->shadow == 0 && cpu->db_pending == 0 && cpu->ferr == 0 &&
+           (cpu->rflags & (CV_FL_TF | CV_FL_RF)) == 0;
 }
 
 /* -- the way in ---------------------------------------------------------------------- */
@@ -49,6 +50,14 @@ static void prepare_set(struct cv_tlbset *set)
     }
 }
 
+/* May 32-bit code use the segment with nothing but its base? SDM 3A "Segment Descriptors"
+ * (3.4.5): present, writable, expand-up data up to 4 GiB. */
+static uint64_t guard_of(const struct cv_seg *seg)
+{
+    bool open = seg->limit == UINT32_MAX && (seg->attr & (CV_SEG_NULL | 0x9eu)) == 0x92;
+    return open ? 0 : CV_EXEC_GUARD;
+}
+
 static void enter(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off)
 {
     CV_ASSERT(cpu->tlb->index_mask == x->index_mask);
@@ -56,6 +65,10 @@ static void enter(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off)
     if (CV_UNLIKELY(x->rewritten)) {
         cv_serialize();
         x->rewritten = false;
+    }
+    if ((cpu->mode & CV_MODE_CS32) != 0) {
+        x->guard[0] = guard_of(&cpu->seg[CV_FS]);
+        x->guard[1] = guard_of(&cpu->seg[CV_GS]);
     }
     x->stats.entries++;
     x->enter(cpu, x->rx + off, x);
@@ -208,10 +221,10 @@ static void attach(struct cv_exec *x, struct cv_cpu *cpu)
 
 static void check_jump_mode(struct cv_exec *x, struct cv_cpu *cpu)
 {
-    uint32_t mode = cpu->mode & CV_EXEC_KEY & ~CV_MODE_CPL_MASK;
-    if (x->jump_mode != mode) {
-        cv_tlb_drop_jumps(cpu->tlbs);
-        x->jump_mode = mode;
+    uint32_t mode = cpu->mode & CV_EXEC_KEY;
+    if (cpu->tlb->jump_mode != mode) {
+        cv_tlb_clear_jumps(cpu->tlb);
+        cpu->tlb->jump_mode = mode;
     }
     if (x->index_mask !=
         cpu->tlb->index_mask) { /* another TLB: constants in blocks are wrong */

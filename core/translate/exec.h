@@ -4,8 +4,9 @@
  * cv_exec_run() runs from cpu's boundary until exactly cpu->deadline (left == 0), or
  * until cpu->leave is not zero, or a breakpoint address is reached. It never overshoots:
  * translated blocks run only while more steps remain than the emitter's slack, the tail
- * is interpreted. Code the translator does not take (16/32-bit modes, paging off, TF,
- * shadows, DR7 breakpoints, and every instruction it has no generator for) goes to
+ * is interpreted. Taken are 64-bit code, and 32-bit code whose CS, SS, DS and ES are flat
+ * (CV_MODE_FLAT), with paging or without. The rest (16-bit code, other segments, TF,
+ * shadows, DR7 breakpoints, and every instruction without a generator) goes to
  * cv_interp_step(), whose step law is the definition.
  *
  * Guest FPU state is live in the host during the call (cv_fpu_enter before).

@@ -29,6 +29,9 @@ struct cv_exec {
     const struct cv_site *site; /* in the RX alias */
     uint64_t t1, t2, tmp0; /* given back on the way in: a slow path resumes with them */
     uint64_t flags;        /* ah = low flags, al = OF */
+    /* Read on the way in: 0 when 32-bit code may use FS, GS by their base alone, else
+     * CV_EXEC_GUARD, which makes an address no probe finds. */
+    uint64_t guard[2];
 
     struct cv_cpu *cpu;
     struct cv_interp *interp;
@@ -52,7 +55,6 @@ struct cv_exec {
     uint64_t ram_pages;
 
     uint64_t index_mask; /* of every TLB set */
-    uint32_t jump_mode;  /* mode bits the jump caches were filled under */
 
     const cv_gva *bps;
     size_t bp_count;
@@ -65,10 +67,15 @@ struct cv_exec {
     struct cv_exec_stats stats;
 };
 
+/* Added to a linear address that is no such thing: not canonical, so that a probe misses
+ * and the fill refuses; together, and with CV_TLB_NONE, they come to no small number. */
+#define CV_EXEC_GUARD   (1ull << 61) /* the segment needs checks */
+#define CV_EXEC_WRAPPED (1ull << 62) /* the access crosses 4 GiB of its segment */
+
 /* Mode bits that decide what is emitted. */
 #define CV_EXEC_KEY                                                                      \
-    (CV_MODE_CPL_MASK | CV_MODE_TS | CV_MODE_EM | CV_MODE_MP | CV_MODE_OSFXSR |          \
-     CV_MODE_AVX | CV_MODE_OSXSAVE | CV_MODE_TSD)
+    (CV_MODE_CPL_MASK | CV_MODE_CS32 | CV_MODE_TS | CV_MODE_EM | CV_MODE_MP |            \
+     CV_MODE_OSFXSR | CV_MODE_AVX | CV_MODE_OSXSAVE | CV_MODE_TSD)
 
 static inline bool cv_exec_is_break(const struct cv_exec *x, cv_gva gva)
 {

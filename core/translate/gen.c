@@ -4,9 +4,19 @@
 #include "core/translate/build.h"
 #include "core/translate/selftest.h"
 
+/* 32-bit code: 16-bit addresses and accesses by CS, which may not be written, are rare. */
+static bool refuses_operand(const struct cv_insn *in)
+{
+    return (in->adsize == 2 || in->ea_seg == CV_CS) && in->info->op != CV_OP_NOP &&
+           in->info->op != CV_OP_PREFETCH;
+}
+
 bool cv_gen_insn(struct cv_build *t, const struct cv_insn *in)
 {
     uint32_t off = t->x->config.native_off;
+    if (!t->wide && in->is_mem && refuses_operand(in)) {
+        return false;
+    }
     if (CV_UNLIKELY(off != 0) && (off >> cv_selftest_class(in) & 1) != 0) {
         return false; /* the host computes something else: selftest.h */
     }
@@ -73,6 +83,8 @@ bool cv_gen_insn(struct cv_build *t, const struct cv_insn *in)
     case CV_OP_CLD:
     case CV_OP_RDTSC:
     case CV_OP_SWAPGS:
+    case CV_OP_PUSHSEG:
+    case CV_OP_MOVSEG_STORE:
         return cv_gen_system(t, in);
     case CV_OP_VEC:
     case CV_OP_X87:

@@ -33,6 +33,18 @@ static bool gen_two(struct cv_build *t, const struct cv_insn *in, bool writes)
     }
 }
 
+/* 40..4F, which are REX prefixes to the host: FF /0, FF /1 */
+static bool gen_short_form(struct cv_build *t, const struct cv_insn *in)
+{
+    struct cv_enc enc = {.p66 = in->opsize == 2 ? 0x66 : 0,
+                         .map = CV_MAP_1,
+                         .opcode = 0xff,
+                         .reg = in->info->op == CV_OP_DEC};
+    struct cv_rm rm = cv_rm_reg(cv_hostregs_pin(in->reg));
+    cv_emit_enc(&t->e, &enc, &rm);
+    return true;
+}
+
 /* CMPXCHG8B and 16B want the guest's rcx in rcx, which the probe has left free. */
 static bool gen_cmpxchg_wide(struct cv_build *t, const struct cv_insn *in)
 {
@@ -66,7 +78,8 @@ bool cv_gen_alu(struct cv_build *t, const struct cv_insn *in)
     case CV_OP_DEC:
     case CV_OP_NOT:
     case CV_OP_NEG:
-        return in->info->form == CV_FORM_E && cv_gen_modrm(t, in, modify);
+        return in->info->form == CV_FORM_O ? gen_short_form(t, in)
+                                           : cv_gen_modrm(t, in, modify);
     case CV_OP_MUL:
     case CV_OP_IMUL:
         return cv_gen_modrm(t, in, GEN_RM_R);

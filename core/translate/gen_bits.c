@@ -9,10 +9,10 @@ static bool gen_bit_string(struct cv_build *t, const struct cv_insn *in)
 {
     struct cv_emit *e = &t->e;
     bool writes = in->info->op != CV_OP_BT;
-    if (in->opsize < 4 || in->adsize != 8) {
+    if (in->opsize < 4 || in->adsize != cv_build_word(t)) {
         return false;
     }
-    cv_probe_address(t, in, true);
+    cv_probe_offset(t, in);
     unsigned bit = cv_build_read(t, in->reg, HR_T2);
     cv_emit_imm(e, HR_S0, in->opsize == 8 ? 6 : 5);
     if (in->opsize == 4) { /* signed 32-bit number */
@@ -20,9 +20,9 @@ static bool gen_bit_string(struct cv_build *t, const struct cv_insn *in)
         bit = HR_T2;
     }
     cv_emit_sarx(e, HR_T2, bit, HR_S0);
-    cv_emit_lea(e, HR_T1, cv_rm_sib(HR_T1, HR_T2, in->opsize, 0));
-    struct cv_rm rm =
-        cv_probe_base(t, HR_T1, 0, writes ? CV_ACC_WRITE : CV_ACC_READ, in->opsize);
+    cv_build_lea(t, HR_T1, cv_rm_sib(HR_T1, HR_T2, in->opsize, 0));
+    cv_probe_segment(t, in, in->opsize);
+    struct cv_rm rm = cv_probe_here(t, writes ? CV_ACC_WRITE : CV_ACC_READ, in->opsize);
     cv_emit_lea(e, HR_T1, rm);
     bit = cv_build_read(t, in->reg, HR_T2);
     cv_emit_op(e, in->opsize == 8, 0x8b, HR_S0, cv_rm_mem(HR_T1, 0));

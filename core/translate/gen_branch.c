@@ -10,9 +10,9 @@
 static void store_return(struct cv_build *t, struct cv_rm rm)
 {
     struct cv_emit *e = &t->e;
-    uint64_t back = t->rip[t->k + 1];
-    if ((uint64_t)(int64_t)(int32_t)back == back) {
-        cv_emit_op(e, true, 0xc7, 0, rm);
+    uint64_t back = cv_build_wrap(t, t->rip[t->k + 1]);
+    if (!t->wide || (uint64_t)(int64_t)(int32_t)back == back) {
+        cv_emit_op(e, t->wide, 0xc7, 0, rm);
         cv_emit_u32(e, (uint32_t)back);
     } else {
         cv_emit_imm(e, HR_S0, back);
@@ -24,17 +24,22 @@ static void store_return(struct cv_build *t, struct cv_rm rm)
 static void load_target(struct cv_build *t, const struct cv_insn *in)
 {
     if (in->is_mem) {
-        struct cv_rm rm = cv_probe_operand(t, in, CV_ACC_READ, 8);
-        cv_emit_load(&t->e, HR_T1, rm);
+        struct cv_rm rm = cv_probe_operand(t, in, CV_ACC_READ, cv_build_word(t));
+        cv_build_load(t, HR_T1, rm);
     } else {
-        cv_emit_mov(&t->e, HR_T1, cv_build_read(t, in->rm, HR_T1));
+        cv_build_move(t, HR_T1, cv_build_read(t, in->rm, HR_T1));
     }
+}
+
+static struct cv_rm probe_return(struct cv_build *t)
+{
+    unsigned word = cv_build_word(t);
+    return cv_probe_base(t, HR_GSP, -(int32_t)word, CV_ACC_WRITE, word);
 }
 
 static bool gen_call(struct cv_build *t, cv_gva target)
 {
-    struct cv_rm rm = cv_probe_base(t, HR_GSP, -8, CV_ACC_WRITE, 8);
-    store_return(t, rm);
+    store_return(t, probe_return(t));
     cv_chain_direct(t, target, -1);
     return true;
 }
@@ -46,7 +51,7 @@ static bool gen_call_indirect(struct cv_build *t, const struct cv_insn *in)
     struct cv_rm host = cv_chain_lookup(t);
     cv_emit_load(e, HR_S0, host);
     cv_emit_store(e, cv_rm_frame(FR(tmp0)), HR_S0);
-    store_return(t, cv_probe_base(t, HR_GSP, -8, CV_ACC_WRITE, 8));
+    store_return(t, probe_return(t));
     cv_emit_jmp_rm(e, cv_rm_frame(FR(tmp0)));
     return true;
 }
@@ -56,7 +61,7 @@ void cv_gen_return_to(struct cv_build *t, const struct cv_insn *in)
     struct cv_emit *e = &t->e;
     int32_t bytes = in->info->form == CV_FORM_I ? (int32_t)(in->imm & 0xffff) : 0;
     struct cv_rm host = cv_chain_lookup(t);
-    cv_emit_lea(e, HR_GSP, cv_rm_mem(HR_GSP, 8 + bytes));
+    cv_build_lea(t, HR_GSP, cv_rm_mem(HR_GSP, (int32_t)cv_build_word(t) + bytes));
     cv_emit_jmp_rm(e, host);
 }
 
@@ -78,7 +83,7 @@ static bool gen_count_branch(struct cv_build *t, const struct cv_insn *in, cv_gv
     } else {
         return false;
     }
-    cv_gva next = t->rip[t->k + 1];
+    cv_gva next = cv_build_wrap(t, t->rip[t->k + 1]);
     uint32_t zero = cv_emit_jrcxz(e);
     cv_chain_direct(t, loop ? target : next, -1);
     cv_emit_here8(e, zero);
@@ -88,9 +93,10 @@ static bool gen_count_branch(struct cv_build *t, const struct cv_insn *in, cv_gv
 
 bool cv_gen_branch(struct cv_build *t, const struct cv_insn *in)
 {
-    cv_gva next = t->rip[t->k + 1], target = next + (cv_gva)in->imm;
-    if (in->opsize != 8 && in->info->op != CV_OP_JCC && in->info->op != CV_OP_JCXZ &&
-        in->info->op != CV_OP_LOOP) {
+    cv_gva next = cv_build_wrap(t, t->rip[t->k + 1]);
+    cv_gva target = cv_build_wrap(t, next + (cv_gva)in->imm);
+    unsigned word = cv_build_word(t);
+    if (in->opsize != word) { /* 66 in 32-bit code cuts the target to 16 bits */
         return false;
     }
     if (in->info->form == CV_FORM_J && (!cv_canonical(target) || !cv_canonical(next))) {
@@ -113,7 +119,7 @@ bool cv_gen_branch(struct cv_build *t, const struct cv_insn *in)
     case CV_OP_CALL_IND:
         return gen_call_indirect(t, in);
     case CV_OP_RET:
-        cv_emit_load(&t->e, HR_T1, cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, 8));
+        cv_build_load(t, HR_T1, cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, word));
         cv_gen_return_to(t, in);
         return true;
     case CV_OP_JCXZ:

@@ -64,13 +64,16 @@ static void fill_enc(const struct cv_insn *in, struct cv_enc *enc)
     if (in->vex) {
         enc->vex = 3;
         enc->vex_l = in->vex_l;
-        enc->w = in->vex_w;
+        enc->w = in->opsize == 8; /* VEX.W is ignored in 32-bit code */
         enc->pp = in->pp;
         enc->vvvv = in->vvvv;
         return;
     }
     enc->p66 = in->opsize == 2 ? 0x66 : 0;
     enc->w = in->opsize == 8;
+    if (in->map == CV_MAP_1 && in->opcode == 0x82) { /* another 80 in 32-bit code */
+        enc->opcode = 0x80;
+    }
     switch (in->info->op) {
     case CV_OP_POPCNT:
     case CV_OP_TZCNT:
@@ -204,6 +207,22 @@ static bool gen_memory(struct cv_build *t, const struct cv_insn *in, unsigned ac
     return true;
 }
 
+/* Two of AH CH DH BH, CH among them: that one is cl, the other is as it is. */
+static void gen_two_high(struct cv_build *t, const struct cv_insn *in, struct cv_enc *enc,
+                         unsigned access)
+{
+    const unsigned ch = CV_RCX + 4;
+    struct cv_rm rm = cv_rm_reg(in->rm == ch ? HR_CX : in->rm);
+    extract_high(t, CV_RCX);
+    enc->norex = 1;
+    enc->reg = in->reg == ch ? HR_CX : in->reg;
+    cv_emit_enc(&t->e, enc, &rm);
+    if (((access & GEN_REG_W) != 0 && in->reg == ch) ||
+        ((access & GEN_RM_W) != 0 && in->rm == ch)) {
+        insert_high(t, CV_RCX);
+    }
+}
+
 static bool gen_register(struct cv_build *t, const struct cv_insn *in, unsigned access)
 {
     struct cv_enc enc;
@@ -230,7 +249,8 @@ static bool gen_register(struct cv_build *t, const struct cv_insn *in, unsigned 
             return true;
         }
         if (reg_high && rm_high) {
-            return false;
+            gen_two_high(t, in, &enc, access);
+            return true;
         }
     }
     if (access & (GEN_RM_W | GEN_RM_COPY) || rm_high ||

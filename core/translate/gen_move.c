@@ -10,7 +10,7 @@ static bool gen_lea(struct cv_build *t, const struct cv_insn *in)
     unsigned dst = cv_hostregs_pin(in->reg);
     unsigned out = dst == HR_NONE ? HR_T1 : dst;
     if (in->opsize < 4 || (in->base == CV_NOREG && in->index == CV_NOREG)) {
-        cv_probe_address(t, in, false);
+        cv_probe_offset(t, in);
         if (in->opsize == 2) {
             struct cv_rm rm = cv_rm_reg(HR_T1);
             struct cv_enc enc = {.p66 = 0x66, .map = CV_MAP_1, .opcode = 0x8b};
@@ -80,6 +80,24 @@ static bool gen_imm(struct cv_build *t, const struct cv_insn *in)
     return true;
 }
 
+/* MOV between the accumulator and an absolute offset: how 32-bit code reaches its globals */
+static bool gen_offset(struct cv_build *t, const struct cv_insn *in)
+{
+    bool store = in->info->form == CV_FORM_MOFFS_STORE, byte = in->opsize == 1;
+    if (!t->wide && in->ea_seg == CV_CS) {
+        return false;
+    }
+    struct cv_enc enc = {.p66 = in->opsize == 2 ? 0x66 : 0,
+                         .w = in->opsize == 8,
+                         .map = CV_MAP_1,
+                         .opcode = (uint8_t)((store ? 0x88 : 0x8a) | !byte),
+                         .reg = HR_AX};
+    struct cv_rm rm =
+        cv_probe_operand(t, in, store ? CV_ACC_WRITE : CV_ACC_READ, in->opsize);
+    cv_emit_enc(&t->e, &enc, &rm);
+    return true;
+}
+
 static bool gen_exchange_a(struct cv_build *t, const struct cv_insn *in)
 {
     unsigned host = cv_build_read(t, in->reg, HR_T2);
@@ -138,6 +156,9 @@ bool cv_gen_move(struct cv_build *t, const struct cv_insn *in)
             return cv_gen_modrm(t, in, GEN_RM_W);
         case CV_FORM_OI:
             return gen_imm(t, in);
+        case CV_FORM_MOFFS_LOAD:
+        case CV_FORM_MOFFS_STORE:
+            return gen_offset(t, in);
         default:
             return false;
         }

@@ -61,9 +61,10 @@ static bool gen_pushf(struct cv_build *t)
     cv_emit_lea(e, HR_T1, cv_rm_sib(HR_T1, HR_T2, 1, 0));
     cv_emit_lea(e, HR_S0, cv_rm_sib(HR_S0, HR_T1, 1, 0));
     cv_emit_store(e, cv_rm_frame(FR(tmp0)), HR_S0);
-    struct cv_rm rm = cv_probe_base(t, HR_GSP, -8, CV_ACC_WRITE, 8);
+    unsigned word = cv_build_word(t);
+    struct cv_rm rm = cv_probe_base(t, HR_GSP, -(int32_t)word, CV_ACC_WRITE, word);
     cv_emit_load(e, HR_S0, cv_rm_frame(FR(tmp0)));
-    cv_emit_store(e, rm, HR_S0);
+    cv_build_store(t, rm, HR_S0);
     cv_emit_mov(e, HR_GSP, HR_T1);
     return true;
 }
@@ -78,7 +79,8 @@ static bool gen_popf(struct cv_build *t)
                                         0x88, 0xc4,        /* mov ah, al */
                                         0x88, 0xc8,        /* mov al, cl */
                                         0x04, 0x7f, 0x9e}; /* add al, 0x7f; sahf */
-    cv_emit_load(e, HR_T1, cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, 8));
+    unsigned word = cv_build_word(t);
+    cv_build_load(t, HR_T1, cv_probe_base(t, HR_GSP, 0, CV_ACC_READ, word));
     cv_emit_load(e, HR_T2, cv_rm_frame(FR(sysflags)));
     cv_emit_pext(e, HR_T2, HR_T2, cv_rm_frame(FR(mask_popf)));
     cv_emit_pext(e, HR_S0, HR_T1, cv_rm_frame(FR(mask_popf)));
@@ -93,7 +95,7 @@ static bool gen_popf(struct cv_build *t)
     cv_emit_pext(e, HR_S0, HR_T1, cv_rm_frame(FR(mask_if)));
     cv_emit_pdep(e, HR_S0, HR_S0, cv_rm_frame(FR(mask_if)));
     cv_emit_store(e, cv_rm_frame(FR(int_flag)), HR_S0);
-    cv_emit_lea(e, HR_GSP, cv_rm_mem(HR_GSP, 8));
+    cv_build_lea(t, HR_GSP, cv_rm_mem(HR_GSP, (int32_t)word));
     cv_emit_store(e, cv_rm_frame(FR(save_rax)), HR_AX);
     cv_emit_mov32(e, HR_AX, HR_T1);
     cv_emit_bytes(e, set_flags, sizeof(set_flags));
@@ -134,6 +136,55 @@ static bool gen_swapgs(struct cv_build *t)
     return true;
 }
 
+/* S0 = the selector in a segment register */
+static void load_selector(struct cv_build *t, unsigned seg)
+{
+    struct cv_rm sel =
+        cv_rm_mem(HR_S0, CPU(seg) + (int32_t)(seg * sizeof(struct cv_seg) +
+                                              offsetof(struct cv_seg, sel)));
+    struct cv_enc movzx = {.map = CV_MAP_0F, .opcode = 0xb7, .reg = HR_S0};
+    cv_emit_load(&t->e, HR_S0, cv_rm_frame(FR(cpu)));
+    cv_emit_enc(&t->e, &movzx, &sel);
+}
+
+static void store_selector(struct cv_build *t, struct cv_rm rm)
+{
+    struct cv_enc mov = {.p66 = 0x66, .map = CV_MAP_1, .opcode = 0x89, .reg = HR_S0};
+    cv_emit_enc(&t->e, &mov, &rm);
+}
+
+/* Moves 16 bits when the operand size is 32, as interp_segment.c does. */
+static bool gen_push_segment(struct cv_build *t, const struct cv_insn *in)
+{
+    if (t->wide || in->opsize != 4) {
+        return false;
+    }
+    struct cv_rm rm = cv_probe_base(t, HR_GSP, -4, CV_ACC_WRITE, 2);
+    load_selector(t, in->imm2 % CV_SEG_COUNT);
+    store_selector(t, rm);
+    cv_emit_mov(&t->e, HR_GSP, HR_T1);
+    return true;
+}
+
+static bool gen_store_segment(struct cv_build *t, const struct cv_insn *in)
+{
+    if (in->is_mem) {
+        struct cv_rm rm = cv_probe_operand(t, in, CV_ACC_WRITE, 2);
+        load_selector(t, in->reg % CV_SEG_COUNT);
+        store_selector(t, rm);
+        return true;
+    }
+    load_selector(t, in->reg % CV_SEG_COUNT);
+    if (in->opsize >= 4) {
+        cv_build_write(t, in->rm, HR_S0);
+        return true;
+    }
+    unsigned host = cv_build_read(t, in->rm, HR_T2);
+    store_selector(t, cv_rm_reg(host));
+    cv_build_write(t, in->rm, host);
+    return true;
+}
+
 bool cv_gen_system(struct cv_build *t, const struct cv_insn *in)
 {
     bool kernel = (t->b->mode & CV_MODE_CPL_MASK) == 0;
@@ -146,9 +197,9 @@ bool cv_gen_system(struct cv_build *t, const struct cv_insn *in)
     case CV_OP_STI:
         return kernel && gen_sti(t);
     case CV_OP_PUSHF:
-        return in->opsize == 8 && gen_pushf(t);
+        return in->opsize == cv_build_word(t) && gen_pushf(t);
     case CV_OP_POPF:
-        return in->opsize == 8 && kernel && gen_popf(t);
+        return in->opsize == cv_build_word(t) && kernel && gen_popf(t);
     case CV_OP_CLD:
         cv_emit_load(&t->e, HR_T1, cv_rm_frame(FR(sysflags)));
         cv_emit_pext(&t->e, HR_S0, HR_T1, cv_rm_frame(FR(mask_df)));
@@ -158,6 +209,10 @@ bool cv_gen_system(struct cv_build *t, const struct cv_insn *in)
         return (kernel || (t->b->mode & CV_MODE_TSD) == 0) && gen_rdtsc(t);
     case CV_OP_SWAPGS:
         return kernel && gen_swapgs(t);
+    case CV_OP_PUSHSEG:
+        return gen_push_segment(t, in);
+    case CV_OP_MOVSEG_STORE:
+        return gen_store_segment(t, in);
     default:
         return false;
     }

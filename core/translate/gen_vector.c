@@ -36,6 +36,13 @@ static bool never_traps(const struct cv_insn *in)
     return in->map == CV_MAP_0F38 && (op <= 0x0b || (op >= 0x1c && op <= 0x41));
 }
 
+/* Does W tell the width of a general register? Then 32-bit code has no use for it. */
+static bool names_width(const struct cv_insn *in)
+{
+    return (in->info->flags & (CV_OF_G_GPR | CV_OF_E_GPR)) != 0 ||
+           (in->map == CV_MAP_0F3A && (in->opcode & 0xfc) == 0x60); /* PCMPxSTRx */
+}
+
 static void fill_enc(const struct cv_insn *in, struct cv_enc *enc)
 {
     *enc = (struct cv_enc){
@@ -50,7 +57,7 @@ static void fill_enc(const struct cv_insn *in, struct cv_enc *enc)
     if (in->vex) {
         enc->vex = 3;
         enc->vex_l = in->vex_l;
-        enc->w = in->vex_w;
+        enc->w = in->vex_w != 0 && !(in->mode != 64 && names_width(in));
         enc->pp = in->pp;
         enc->vvvv = in->vvvv;
         return;

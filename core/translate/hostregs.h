@@ -64,6 +64,7 @@ struct cv_frame {
     uint64_t exec, cpu;
     uint64_t kind, data;
     uint64_t mask_arith, mask_popf, mask_if, mask_df;
+    uint64_t fs_guard, gs_guard; /* cv_exec.guard */
 };
 CV_STATIC_ASSERT(sizeof(struct cv_frame) % 16 == 0, "stack alignment");
 #define FR(field) ((int32_t)offsetof(struct cv_frame, field))

@@ -116,8 +116,11 @@ bool cv_liveness_observes(const struct cv_insn *in)
     case CV_OP_CLD:
     case CV_OP_LAHF:
         return true;
+    case CV_OP_PUSHSEG:
+        return true;
     default:
-        return in->is_mem != 0;
+        return in->is_mem != 0 || in->info->form == CV_FORM_MOFFS_LOAD ||
+               in->info->form == CV_FORM_MOFFS_STORE;
     }
 }
 

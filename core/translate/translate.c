@@ -30,6 +30,18 @@
  * Nothing emitted is a system instruction or touches host memory outside struct cv_frame,
  *       the TLB set and guest RAM.
  *
+ * 32-bit code. It runs when CV_MODE_FLAT says that CS, SS, DS and ES are flat, so that an
+ * offset is a linear address; the dispatcher looks at the bit before each entry, and
+ * nothing in a block can change it, so it is no part of the key. CV_MODE_CS32 is. Guest
+ * registers are the lower halves of the same host registers, and upper halves are as the
+ * interpreter leaves them: results of 4 bytes are zero-extended, addresses and the stack
+ * pointer are computed with 32 bits (cv_build_lea), and nothing is assumed of what a
+ * register held before. What crosses 4 GiB crosses a page and is refused by the probe; FS
+ * and GS, whose offsets may wrap inside a page, are guarded (probe.c). Code behind 4 GiB
+ * goes on at 0 (cv_build_wrap). Jump caches belong to one mode at a time
+ * (cv_tlbset.jump_mode): both kinds of code may run in one address space at one
+ * privilege.
+ *
  * Walk-through. cv_translate_block() decodes up to block_insns instructions of one page,
  * runs liveness backwards, emits the head, each instruction, the exits, and then out of
  * line the stubs. A generator that refuses ends the block before its instruction; since
@@ -58,7 +70,7 @@ static enum fetch fetch_insn(struct cv_build *t, unsigned n, cv_gpa gpa)
     uint32_t room = CV_PAGE_SIZE - (uint32_t)(gpa & (CV_PAGE_SIZE - 1));
     const uint8_t *p = t->x->ram->base + gpa;
     struct cv_insn *in = &t->insn[n];
-    switch (cv_decode(p, room < CV_INSN_MAX ? room : CV_INSN_MAX, 64, in)) {
+    switch (cv_decode(p, room < CV_INSN_MAX ? room : CV_INSN_MAX, t->wide ? 64 : 32, in)) {
     case CV_DECODE_OK:
         return FETCH_OK;
     case CV_DECODE_MORE:
@@ -91,14 +103,14 @@ static bool fetch_crossing(struct cv_build *t, cv_gpa gpa)
     uint32_t room = CV_PAGE_SIZE - (uint32_t)(gpa & (CV_PAGE_SIZE - 1));
     cv_gva next = t->page_gva + CV_PAGE_SIZE;
     cv_gpa second;
-    if (!cv_canonical(next) ||
+    if (!cv_canonical(next) || next != cv_build_wrap(t, next) ||
         !cv_tlb_translate(t->x->cpu, next, CV_ACC_FETCH, &second) ||
         !cv_ram_has(t->x->ram, second, CV_PAGE_SIZE)) {
         return false;
     }
     cv_memcpy(bytes, t->x->ram->base + gpa, room);
     cv_memcpy(bytes + room, t->x->ram->base + second, CV_INSN_MAX - room);
-    if (cv_decode(bytes, CV_INSN_MAX, 64, &t->insn[0]) != CV_DECODE_OK) {
+    if (cv_decode(bytes, CV_INSN_MAX, t->wide ? 64 : 32, &t->insn[0]) != CV_DECODE_OK) {
         return false;
     }
     t->crossing = true;
@@ -169,11 +181,12 @@ static void emit_end(struct cv_build *t)
     if (t->end == CV_END_FALL) {
         cv_liveness_clear(t, t->pending);
         t->pending = 0;
-        if (!cv_canonical(t->rip[t->n])) {
+        cv_gva next = cv_build_wrap(t, t->rip[t->n]);
+        if (!cv_canonical(next)) {
             t->end = CV_END_INTERP;
         } else {
             t->crossing |= t->next_crosses; /* such a block is never linked to */
-            cv_chain_direct(t, t->rip[t->n], -1);
+            cv_chain_direct(t, next, -1);
         }
     }
     if (t->end == CV_END_INTERP) {
@@ -248,6 +261,7 @@ uint32_t cv_translate_block(struct cv_exec *x, cv_gva rip, cv_gpa gpa)
     t->b = b;
     t->index = index;
     t->page_gva = rip & CV_PAGE_MASK;
+    t->wide = (x->cpu->mode & CV_MODE_CS64) != 0;
     t->crossing = false;
     t->next_crosses = false;
     t->lost = false;

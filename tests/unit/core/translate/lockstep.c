@@ -94,28 +94,46 @@ static void disturb(struct twin *t, struct progen *g, struct epoch *ep)
     }
 }
 
-const char *lockstep_run(const struct axis *axis, uint64_t seed)
+/* Two machines with a program, data and registers made from g. */
+static struct twin *start(const struct axis *axis, uint64_t seed, struct progen *g)
 {
-    static char text[400];
     static uint8_t code[CODE_PAGES * 4096];
-    struct progen g = {.state = seed * 7919};
-    uint64_t base = progen_next(&g) & 1 ? LOW_BASE : HIGH_BASE;
-    unsigned cpl = progen_next(&g) & 1 ? 3 : 0;
-    g.base = base;
-    g.smc = progen_next(&g) % 3 == 0 ? 30 : 0;
-    g.wild = (unsigned)(progen_next(&g) % 100);
-    g.vectors = progen_next(&g) % 3 == 0 ? 30 : 0;
-    struct twin *t = twin_new(&axis->config, axis->entries, base, cpl);
-    progen_fill(&g, code, sizeof(code));
+    uint64_t base = progen_next(g) & 1 ? LOW_BASE : HIGH_BASE;
+    unsigned cpl = progen_next(g) & 1 ? 3 : 0;
+    g->narrow = axis->mode != TWIN_LONG;
+    if (g->narrow && base == HIGH_BASE) {
+        base = progen_next(g) & 1 ? UPPER_BASE : TOP_BASE;
+    }
+    if (g->narrow && cpl == 3 && progen_next(g) % 8 == 0) {
+        cpl = 1;
+    }
+    g->base = base;
+    g->smc = progen_next(g) % 3 == 0 ? 30 : 0;
+    g->wild = (unsigned)(progen_next(g) % 100);
+    g->vectors = progen_next(g) % 3 == 0 ? 30 : 0;
+    struct twin *t = twin_new_in(axis->mode, &axis->config, axis->entries, base, cpl);
+    progen_fill(g, code, sizeof(code));
     twin_code(t, code, sizeof(code));
-    fill_data(t, &g, seed);
+    fill_data(t, g, seed);
     for (unsigned i = 0; i < 16; i++) {
         if (i != CV_RSP) {
             twin_set(t, i,
-                     progen_next(&g) % 3 ? progen_next(&g)
-                                         : base + DATA_OFF + (progen_next(&g) & 0xfff8));
+                     progen_next(g) % 3 ? progen_next(g)
+                                        : base + DATA_OFF + (progen_next(g) & 0xfff8));
         }
     }
+    if (g->narrow && cpl != 0 &&
+        progen_next(g) % 2 == 0) { /* an upper half to be ignored */
+        twin_set(t, CV_RSP, twin_cpu(t)->gpr[CV_RSP] | progen_next(g) << 32);
+    }
+    return t;
+}
+
+const char *lockstep_run(const struct axis *axis, uint64_t seed)
+{
+    static char text[400];
+    struct progen g = {.state = seed * 7919};
+    struct twin *t = start(axis, seed, &g);
     uint64_t icount = 0;
     const char *diff = NULL;
     struct epoch ep = {0};

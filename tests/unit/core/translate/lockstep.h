@@ -11,6 +11,7 @@ struct axis {
     struct cv_exec_config config;
     unsigned entries;
     unsigned programs;
+    unsigned mode; /* enum twin_mode */
 };
 
 /* NULL when the machines agreed, else what was different. */

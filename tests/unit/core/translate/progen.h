@@ -8,13 +8,15 @@
 #ifndef TESTS_TRANSLATE_PROGEN_H
 #define TESTS_TRANSLATE_PROGEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct progen {
     uint64_t state;
     uint64_t base;
-    unsigned smc;     /* per mille of memory operands that name the program */
-    unsigned wild;    /* per mille that use whatever is in the registers */
+    bool narrow;   /* 32-bit code; base + DATA_OFF + TWIN_FS, TWIN_GS are its segments */
+    unsigned smc;  /* per mille of memory operands that name the program */
+    unsigned wild; /* per mille that use whatever is in the registers */
     unsigned vectors; /* percent of instructions from the vector table */
 };
 

@@ -6,6 +6,7 @@
  * again: run the suite with --filter and look at the printed seed.
  */
 #include "tests/unit/core/translate/lockstep.h"
+#include "tests/unit/core/translate/twin.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -13,21 +14,73 @@
 ParameterizedTestParameters(lockstep, random_programs_agree_with_the_interpreter)
 {
     static struct axis axes[] = {
-        {"defaults", {.cache_bytes = 4u << 20}, 1024, 400},
-        {"small blocks", {.cache_bytes = 4u << 20, .block_insns = 5}, 1024, 150},
+        {"defaults", {.cache_bytes = 4u << 20}, 1024, 400, TWIN_LONG},
+        {"small blocks",
+         {.cache_bytes = 4u << 20, .block_insns = 5},
+         1024,
+         150,
+         TWIN_LONG},
         {"one-instruction blocks",
          {.cache_bytes = 4u << 20, .block_insns = 1},
          1024,
-         150},
-        {"no chaining", {.cache_bytes = 4u << 20, .no_chain = true}, 1024, 150},
+         150,
+         TWIN_LONG},
+        {"no chaining",
+         {.cache_bytes = 4u << 20, .no_chain = true},
+         1024,
+         150,
+         TWIN_LONG},
         {"flush each block",
          {.cache_bytes = 4u << 20, .flush_each_block = true},
          1024,
-         150},
-        {"sixteen TLB entries", {.cache_bytes = 4u << 20}, 16, 150},
-        {"interpreter only", {.cache_bytes = 4u << 20, .interp_only = true}, 1024, 10},
+         150,
+         TWIN_LONG},
+        {"sixteen TLB entries", {.cache_bytes = 4u << 20}, 16, 150, TWIN_LONG},
+        {"interpreter only",
+         {.cache_bytes = 4u << 20, .interp_only = true},
+         1024,
+         10,
+         TWIN_LONG},
     };
     return cr_make_param_array(struct axis, axes, sizeof(axes) / sizeof(axes[0]));
+}
+
+ParameterizedTestParameters(lockstep, random_32_bit_programs_agree_with_the_interpreter)
+{
+    static struct axis axes[] = {
+        {"PAE", {.cache_bytes = 4u << 20}, 1024, 400, TWIN_PAE},
+        {"two levels", {.cache_bytes = 4u << 20}, 1024, 400, TWIN_TWO_LEVEL},
+        {"compatibility", {.cache_bytes = 4u << 20}, 1024, 400, TWIN_COMPAT},
+        {"PAE small blocks",
+         {.cache_bytes = 4u << 20, .block_insns = 5},
+         1024,
+         150,
+         TWIN_PAE},
+        {"one instruction",
+         {.cache_bytes = 4u << 20, .block_insns = 1},
+         1024,
+         150,
+         TWIN_TWO_LEVEL},
+        {"no chaining", {.cache_bytes = 4u << 20, .no_chain = true}, 1024, 150, TWIN_PAE},
+        {"flush each block",
+         {.cache_bytes = 4u << 20, .flush_each_block = true},
+         1024,
+         150,
+         TWIN_COMPAT},
+        {"sixteen TLB entries", {.cache_bytes = 4u << 20}, 16, 150, TWIN_TWO_LEVEL},
+        {"small cache", {.cache_bytes = 1u << 20}, 1024, 150, TWIN_PAE},
+    };
+    return cr_make_param_array(struct axis, axes, sizeof(axes) / sizeof(axes[0]));
+}
+
+ParameterizedTest(struct axis *axis, lockstep,
+                  random_32_bit_programs_agree_with_the_interpreter, .timeout = 120)
+{
+    for (uint64_t seed = 1; seed <= axis->programs; seed++) {
+        const char *diff =
+            lockstep_run(axis, seed * 1000 + axis->entries + axis->config.block_insns);
+        cr_assert_null(diff, "%s: %s", axis->name, diff);
+    }
 }
 
 ParameterizedTest(struct axis *axis, lockstep, random_programs_agree_with_the_interpreter,

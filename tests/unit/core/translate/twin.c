@@ -29,51 +29,124 @@ static void put64(struct machine *m, cv_gpa gpa, uint64_t v)
     memcpy(m->ram.base + gpa, &v, 8);
 }
 
-static void build_tables(struct machine *m)
+static bool is_legacy(enum twin_mode mode)
+{
+    return mode == TWIN_PAE || mode == TWIN_TWO_LEVEL;
+}
+
+static void put_pte(struct machine *m, enum twin_mode mode, cv_gpa table, unsigned i,
+                    uint64_t pte)
+{
+    unsigned bytes = mode == TWIN_TWO_LEVEL ? 4 : 8;
+    memcpy(m->ram.base + table + i * bytes, &pte, bytes);
+}
+
+/* What leads to 0x4000, which maps what is low, and to PT_PHYS. */
+static void build_directories(struct machine *m, enum twin_mode mode)
 {
     const uint64_t all = PTE_P | PTE_W | PTE_U;
-    put64(m, 0x1000, 0x2000 | all);
-    put64(m, 0x1000 + 511 * 8, 0xd000 | all);
-    put64(m, 0x2000, 0x3000 | all);
-    put64(m, 0xd000 + 510 * 8, 0x3000 | all);
+    switch (mode) {
+    case TWIN_LONG:
+        put64(m, 0x1000, 0x2000 | all);
+        put64(m, 0x1000 + 511 * 8, 0xd000 | all);
+        put64(m, 0x2000, 0x3000 | all);
+        put64(m, 0xd000 + 510 * 8, 0x3000 | all);
+        put64(m, 0x3000, 0x4000 | all);
+        put64(m, 0x3000 + 2 * 8, PT_PHYS | all);
+        return;
+    case TWIN_COMPAT:
+        put64(m, 0x1000, 0x2000 | all);
+        put64(m, 0x2000, 0x3000 | all);
+        put64(m, 0x2000 + 3 * 8, 0x5000 | all);
+        break;
+    case TWIN_PAE:
+        put64(m, 0x1000, 0x3000 | PTE_P);
+        put64(m, 0x1000 + 3 * 8, 0x5000 | PTE_P);
+        break;
+    default:
+        put_pte(m, mode, 0x1000, 0, 0x4000 | all);
+        put_pte(m, mode, 0x1000, 1, PT_PHYS | all);
+        put_pte(m, mode, 0x1000, 0xc04 / 4, PT_PHYS | all);
+        put_pte(m, mode, 0x1000, 0x3ff, PT_PHYS | all); /* its second half: see below */
+        return;
+    }
     put64(m, 0x3000, 0x4000 | all);
     put64(m, 0x3000 + 2 * 8, PT_PHYS | all);
+    put64(m, 0x5000 + 2 * 8, PT_PHYS | all);
+    put64(m, 0x5000 + 511 * 8, PT_PHYS | all);
+}
+
+static void build_tables(struct machine *m, enum twin_mode mode)
+{
+    const uint64_t all = PTE_P | PTE_W | PTE_U;
+    build_directories(m, mode);
     for (unsigned i = 0; i < 256; i++) { /* supervisor, identity */
-        put64(m, 0x4000 + i * 8, i * 4096 | PTE_P | PTE_W);
+        put_pte(m, mode, 0x4000, i, i * 4096 | PTE_P | PTE_W);
     }
-    for (unsigned i = 0; i < CODE_PAGES; i++) {
-        put64(m, PT_PHYS + i * 8, (CODE_PHYS + (uint64_t)i * 8192) | all);
-    }
-    for (unsigned i = 0; i < DATA_PAGES; i++) {
-        put64(m, PT_PHYS + (256 + i) * 8, (DATA_PHYS + (uint64_t)i * 8192) | all);
+    /* A table of 1024 entries has the window twice: TOP_BASE is in its second half. */
+    for (unsigned half = 0; half < (mode == TWIN_TWO_LEVEL ? 2 : 1); half++) {
+        for (unsigned i = 0; i < CODE_PAGES; i++) {
+            put_pte(m, mode, PT_PHYS, half * 512 + i,
+                    (CODE_PHYS + (uint64_t)i * 8192) | all);
+        }
+        for (unsigned i = 0; i < DATA_PAGES; i++) {
+            put_pte(m, mode, PT_PHYS, half * 512 + 256 + i,
+                    (DATA_PHYS + (uint64_t)i * 8192) | all);
+        }
+        if (mode != TWIN_LONG) { /* the last page below 4 GiB */
+            put_pte(m, mode, PT_PHYS, half * 512 + 511, DATA_PHYS | all);
+        }
     }
 }
 
-static const uint64_t gdt[] = {0,
-                               0x00af9b000000ffffull,
-                               0x00cf93000000ffffull,
-                               0x00cffb000000ffffull,
-                               0x00cff3000000ffffull,
-                               0x00affb000000ffffull,
-                               0x0000890090000067ull,
-                               0};
+#define GDT_FS 9u /* base filled in */
 
-static void build_descriptors(struct machine *m)
+static const uint64_t gdt[] = {0,
+                               0x00af9b000000ffffull, /* 08 code, 64 bits */
+                               0x00cf93000000ffffull, /* 10 data */
+                               0x00cffb000000ffffull, /* 1b code, 32 bits */
+                               0x00cff3000000ffffull, /* 23 data */
+                               0x00affb000000ffffull, /* 2b code, 64 bits */
+                               0x0000890090000067ull, /* 30 TSS */
+                               0,
+                               0x00cf9b000000ffffull,  /* 40 code, 32 bits */
+                               0x00cff3000000ffffull,  /* 4b data with a base */
+                               0x00cff1000000ffffull,  /* 53 read-only data */
+                               0x004ff3000000ffffull,  /* 5b data of 1 MiB */
+                               0x00cff7000000000full,  /* 63 expand-down data */
+                               0x00cfbb000000ffffull,  /* 69 code, 32 bits, ring 1 */
+                               0x00cfb3000000ffffull}; /* 71 data */
+
+static void build_descriptors(struct machine *m, enum twin_mode mode, uint64_t base)
 {
+    bool legacy = is_legacy(mode);
     memcpy(m->ram.base + GDT, gdt, sizeof(gdt));
+    if (mode == TWIN_LONG) { /* as it always was */
+        memset(m->ram.base + GDT + 8 * 8, 0, sizeof(gdt) - 8 * 8);
+    } else {
+        uint64_t fs = base + DATA_OFF + TWIN_FS;
+        put64(m, GDT + GDT_FS * 8,
+              gdt[GDT_FS] | (fs & 0xffffff) << 16 | (fs >> 24 & 0xff) << 56);
+    }
+    if (legacy) {
+        put64(m, GDT + 8, gdt[8]);
+    }
     for (unsigned v = 0; v < 256; v++) {
         uint64_t at = CODE + v * 8u;
-        put64(m, IDT + v * 16,
-              (at & 0xffff) | 0x08ull << 16 | 1ull << 32 | 0x8eull << 40 |
-                  (at >> 16) << 48);
-        put64(m, IDT + v * 16 + 8, 0);
+        uint64_t gate = (at & 0xffff) | 0x08ull << 16 | 0x8eull << 40 | (at >> 16) << 48;
+        if (legacy) {
+            put64(m, IDT + v * 8, gate);
+        } else {
+            put64(m, IDT + v * 16, gate | 1ull << 32);
+            put64(m, IDT + v * 16 + 8, 0);
+        }
     }
-    put64(m, TSS + 4, STACK);
+    put64(m, TSS + 4, legacy ? STACK | 0x10ull << 32 : STACK);
     put64(m, TSS + 0x24, STACK);
 }
 
-/* Each vector jumps to the common tail, with an error code by way of dropping it. */
-static void build_handlers(struct machine *m, uint64_t base)
+/* The common tail of the handlers: goes on at the slot after the interrupted one. */
+static void build_tail(uint8_t *c, enum twin_mode mode, uint64_t base)
 {
     static const uint8_t head[] = {0x50, 0x51,                   /* push rax; push rcx */
                                    0x48, 0x8b, 0x44, 0x24, 0x10, /* mov rax, [rsp+16] */
@@ -83,7 +156,25 @@ static void build_handlers(struct machine *m, uint64_t base)
     static const uint8_t tail[] = {0x48, 0x01, 0xc8,             /* add rax, rcx */
                                    0x48, 0x89, 0x44, 0x24, 0x10, /* mov [rsp+16], rax */
                                    0x59, 0x58, 0x48, 0xcf}; /* pop rcx; pop rax; iretq */
-    uint8_t *p = m->ram.base + CODE;
+    static const uint8_t head32[] = {0x50, 0x51, 0x8b, 0x44, 0x24, 0x08, 0x83, 0xc0,
+                                     0x20, 0x25, 0xe0, 0x3f, 0x00, 0x00, 0xb9};
+    static const uint8_t tail32[] = {0x01, 0xc8, 0x89, 0x44, 0x24,
+                                     0x08, 0x59, 0x58, 0xcf};
+    if (is_legacy(mode)) {
+        memcpy(c, head32, sizeof(head32));
+        memcpy(c + sizeof(head32), &base, 4);
+        memcpy(c + sizeof(head32) + 4, tail32, sizeof(tail32));
+    } else {
+        memcpy(c, head, sizeof(head));
+        memcpy(c + sizeof(head), &base, 8);
+        memcpy(c + sizeof(head) + 8, tail, sizeof(tail));
+    }
+}
+
+/* Each vector jumps to the common tail, with an error code by way of dropping it. */
+static void build_handlers(struct machine *m, enum twin_mode mode, uint64_t base)
+{
+    uint8_t *p = m->ram.base + CODE, *drop = p + 0x840;
     const uint32_t with_error =
         1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17;
     for (unsigned v = 0; v < 256; v++) {
@@ -99,14 +190,15 @@ static void build_handlers(struct machine *m, uint64_t base)
             memcpy(h + 1, &rel, 4);
         }
     }
-    memcpy(p + 0x840, "\x48\x8d\x64\x24\x08", 5); /* lea rsp, [rsp+8] */
-    p[0x845] = 0xe9;
+    if (is_legacy(mode)) {
+        memcpy(drop, "\x90\x8d\x64\x24\x04", 5); /* lea esp, [esp+4] */
+    } else {
+        memcpy(drop, "\x48\x8d\x64\x24\x08", 5); /* lea rsp, [rsp+8] */
+    }
+    drop[5] = 0xe9;
     int32_t back = 0x800 - 0x84a;
-    memcpy(p + 0x846, &back, 4);
-    uint8_t *c = p + 0x800;
-    memcpy(c, head, sizeof(head));
-    memcpy(c + sizeof(head), &base, 8);
-    memcpy(c + sizeof(head) + 8, tail, sizeof(tail));
+    memcpy(drop + 6, &back, 4);
+    build_tail(p + 0x800, mode, base);
 }
 
 static void set_segment(struct cv_seg *s, uint16_t sel, uint32_t attr)
@@ -114,27 +206,46 @@ static void set_segment(struct cv_seg *s, uint16_t sel, uint32_t attr)
     *s = (struct cv_seg){.limit = 0xffffffff, .attr = attr, .sel = sel};
 }
 
-static void set_cpu(struct machine *m, uint64_t base, unsigned cpl)
+static void set_control(struct cv_cpu *cpu, enum twin_mode mode)
+{
+    cpu->cr0 = CV_CR0_PE | CV_CR0_PG | CV_CR0_NE | CV_CR0_ET | CV_CR0_MP | CV_CR0_WP;
+    cpu->cr3 = 0x1000;
+    cpu->cr4 = CV_CR4_OSFXSR | CV_CR4_OSXMMEXCPT | CV_CR4_OSXSAVE |
+               (mode == TWIN_TWO_LEVEL ? 0 : CV_CR4_PAE);
+    cpu->efer =
+        is_legacy(mode) ? 0 : CV_EFER_LME | CV_EFER_LMA | CV_EFER_NXE | CV_EFER_SCE;
+    cpu->xcr0 = 7;
+    if (mode == TWIN_PAE) {
+        memcpy(cpu->pdpte, cpu->ram->base + 0x1000, sizeof(cpu->pdpte));
+    }
+}
+
+static void set_cpu(struct machine *m, enum twin_mode mode, uint64_t base, unsigned cpl)
 {
     struct cv_cpu *cpu = m->cpu;
     cv_cpu_reset(cpu, 1);
     uint32_t dpl = cpl << 5;
-    set_segment(&cpu->seg[CV_CS], cpl ? 0x2b : 0x08, 0xa09b | dpl);
+    uint16_t code = mode == TWIN_LONG ? 0x2b : 0x1b, data = 0x23;
+    if (cpl == 0) {
+        code = mode == TWIN_COMPAT ? 0x40 : 8;
+        data = 0x10;
+    } else if (cpl == 1) {
+        code = 0x69;
+        data = 0x71;
+    }
+    uint32_t size = mode == TWIN_LONG ? CV_SEG_L : CV_SEG_DB;
+    set_segment(&cpu->seg[CV_CS], code, 0x809b | size | dpl);
     for (unsigned s = 0; s < CV_SEG_COUNT; s++) {
         if (s != CV_CS) {
-            set_segment(&cpu->seg[s], cpl ? 0x23 : 0x10, 0xc093 | dpl);
+            set_segment(&cpu->seg[s], data, 0xc093 | dpl);
         }
     }
-    cpu->seg[CV_FS].base = base + DATA_OFF + 0x3000;
-    cpu->seg[CV_GS].base = base + DATA_OFF + 0x5010;
-    cpu->gdtr = (struct cv_dtable){GDT, sizeof(gdt) - 1};
-    cpu->idtr = (struct cv_dtable){IDT, 4095};
+    cpu->seg[CV_FS].base = base + DATA_OFF + TWIN_FS;
+    cpu->seg[CV_GS].base = base + DATA_OFF + TWIN_GS;
+    cpu->gdtr = (struct cv_dtable){GDT, mode == TWIN_LONG ? 63 : sizeof(gdt) - 1};
+    cpu->idtr = (struct cv_dtable){IDT, is_legacy(mode) ? 2047 : 4095};
     cpu->tr = (struct cv_seg){.base = TSS, .limit = 0x67, .attr = 0x8b, .sel = 0x30};
-    cpu->cr0 = CV_CR0_PE | CV_CR0_PG | CV_CR0_NE | CV_CR0_ET | CV_CR0_MP | CV_CR0_WP;
-    cpu->cr3 = 0x1000;
-    cpu->cr4 = CV_CR4_PAE | CV_CR4_OSFXSR | CV_CR4_OSXMMEXCPT | CV_CR4_OSXSAVE;
-    cpu->efer = CV_EFER_LME | CV_EFER_LMA | CV_EFER_NXE | CV_EFER_SCE;
-    cpu->xcr0 = 7;
+    set_control(cpu, mode);
     cpu->rip = base;
     cpu->gpr[CV_RSP] = base + DATA_OFF + 0x8800;
     cpu->intr_ack = ack;
@@ -145,8 +256,9 @@ static void set_cpu(struct machine *m, uint64_t base, unsigned cpl)
     cpu->leave = 0;
 }
 
-static void machine_init(struct machine *m, const struct cv_exec_config *config,
-                         unsigned entries, uint64_t base, unsigned cpl)
+static void machine_init(struct machine *m, enum twin_mode mode,
+                         const struct cv_exec_config *config, unsigned entries,
+                         uint64_t base, unsigned cpl)
 {
     m->cpu = aligned_alloc(64, (sizeof(struct cv_cpu) + 63) & ~(size_t)63);
     memset(m->cpu, 0, sizeof(*m->cpu));
@@ -159,13 +271,13 @@ static void machine_init(struct machine *m, const struct cv_exec_config *config,
     m->cpu->ram = &m->ram;
     m->cpu->bus = m->bus;
     m->cpu->tlbs = cv_tlb_new(&m->ram, entries);
-    build_tables(m);
-    build_descriptors(m);
-    build_handlers(m, base);
+    build_tables(m, mode);
+    build_descriptors(m, mode, base);
+    build_handlers(m, mode, base);
     if (config != NULL) {
         m->exec = cv_exec_new(m->cpu, m->interp, config);
     }
-    set_cpu(m, base, cpl);
+    set_cpu(m, mode, base, cpl);
 }
 
 static void machine_fini(struct machine *m)
@@ -178,15 +290,22 @@ static void machine_fini(struct machine *m)
     free(m->cpu);
 }
 
-struct twin *twin_new(const struct cv_exec_config *config, unsigned tlb_entries,
-                      uint64_t base, unsigned cpl)
+struct twin *twin_new_in(enum twin_mode mode, const struct cv_exec_config *config,
+                         unsigned tlb_entries, uint64_t base, unsigned cpl)
 {
     struct twin *t = calloc(1, sizeof(*t));
     t->base = base;
     t->cpl = cpl;
-    machine_init(&t->a, config, tlb_entries, base, cpl);
-    machine_init(&t->b, NULL, tlb_entries, base, cpl);
+    t->mode = mode;
+    machine_init(&t->a, mode, config, tlb_entries, base, cpl);
+    machine_init(&t->b, mode, NULL, tlb_entries, base, cpl);
     return t;
+}
+
+struct twin *twin_new(const struct cv_exec_config *config, unsigned tlb_entries,
+                      uint64_t base, unsigned cpl)
+{
+    return twin_new_in(TWIN_LONG, config, tlb_entries, base, cpl);
 }
 
 void twin_free(struct twin *t)
@@ -213,7 +332,12 @@ void twin_code(struct twin *t, const void *p, size_t n)
 
 void twin_map(struct twin *t, unsigned page, uint64_t pte)
 {
-    twin_poke(t, PT_PHYS + page * 8, &pte, 8);
+    if (t->mode == TWIN_TWO_LEVEL) {
+        twin_poke(t, PT_PHYS + page * 4, &pte, 4);
+        twin_poke(t, PT_PHYS + (512 + page) * 4, &pte, 4);
+    } else {
+        twin_poke(t, PT_PHYS + page * 8, &pte, 8);
+    }
 }
 
 void twin_set(struct twin *t, unsigned reg, uint64_t value)
