@@ -131,6 +131,9 @@ bool cv_gen_branch(struct cv_build *t, const struct cv_insn *in);
 /* RET to the address in T1, read from the stack: looks it up, then moves guest rsp. */
 void cv_gen_return_to(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_system(struct cv_build *t, const struct cv_insn *in);
+/* Goes on when DF is 0, else interprets this instruction. */
+void cv_gen_need_forward(struct cv_build *t);
+bool cv_gen_string(struct cv_build *t, const struct cv_insn *in);
 bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in);
 
 /* What ModRM operands an instruction reads and writes. */

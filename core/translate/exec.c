@@ -255,8 +255,8 @@ static uint32_t find_entry(struct cv_exec *x, struct cv_cpu *cpu, uint32_t from,
     return b->host;
 }
 
-/* Each turn of the loop looks at the mode afresh and serves the boundary, so these two are no
- * reason to go back to the machine loop: a system call would do so twice. */
+/* Each turn of the loop looks at the mode afresh and serves the boundary, so these two
+ * are no reason to go back to the machine loop: a system call would do so twice. */
 #define LEAVE_SERVED_HERE (CV_LEAVE_MODE | CV_LEAVE_LINES)
 
 void cv_exec_run(struct cv_exec *x, struct cv_cpu *cpu)

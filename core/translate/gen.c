@@ -4,7 +4,8 @@
 #include "core/translate/build.h"
 #include "core/translate/selftest.h"
 
-/* 32-bit code: 16-bit addresses and accesses by CS, which may not be written, are rare. */
+/* 32-bit code: 16-bit addresses and accesses by CS, which may not be written, are rare.
+ */
 static bool refuses_operand(const struct cv_insn *in)
 {
     return (in->adsize == 2 || in->ea_seg == CV_CS) && in->info->op != CV_OP_NOP &&
@@ -82,10 +83,16 @@ bool cv_gen_insn(struct cv_build *t, const struct cv_insn *in)
     case CV_OP_POPF:
     case CV_OP_CLD:
     case CV_OP_RDTSC:
+    case CV_OP_RDTSCP:
     case CV_OP_SWAPGS:
     case CV_OP_PUSHSEG:
     case CV_OP_MOVSEG_STORE:
         return cv_gen_system(t, in);
+    case CV_OP_MOVS:
+    case CV_OP_LODS:
+    case CV_OP_STOS:
+    case CV_OP_SCAS:
+        return cv_gen_string(t, in);
     case CV_OP_VEC:
     case CV_OP_X87:
     case CV_OP_EMMS:

@@ -80,7 +80,8 @@ static bool gen_imm(struct cv_build *t, const struct cv_insn *in)
     return true;
 }
 
-/* MOV between the accumulator and an absolute offset: how 32-bit code reaches its globals */
+/* MOV between the accumulator and an absolute offset: how 32-bit code reaches its globals
+ */
 static bool gen_offset(struct cv_build *t, const struct cv_insn *in)
 {
     bool store = in->info->form == CV_FORM_MOFFS_STORE, byte = in->opsize == 1;

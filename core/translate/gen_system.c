@@ -18,6 +18,13 @@ static void need_zero(struct cv_build *t)
     cv_emit_here8(&t->e, zero);
 }
 
+void cv_gen_need_forward(struct cv_build *t)
+{
+    cv_emit_load(&t->e, HR_T1, cv_rm_frame(FR(sysflags)));
+    cv_emit_pext(&t->e, HR_S0, HR_T1, cv_rm_frame(FR(mask_df)));
+    need_zero(t);
+}
+
 /* T2 = cpu; S0 = is an interrupt waiting? */
 static void load_intr_line(struct cv_build *t)
 {
@@ -105,7 +112,7 @@ static bool gen_popf(struct cv_build *t)
 
 /* TSC = deadline - left + skew + offset; left as this instruction sees it: the head has
  * charged n, k have retired. */
-static bool gen_rdtsc(struct cv_build *t)
+static bool gen_rdtsc(struct cv_build *t, const struct cv_insn *in)
 {
     struct cv_emit *e = &t->e;
     int32_t fix = CV_LEFT_BIAS - (int32_t)(t->n - t->k);
@@ -121,6 +128,9 @@ static bool gen_rdtsc(struct cv_build *t)
     cv_emit_rorx(e, HR_DX, HR_T2, 32);
     cv_emit_mov32(e, HR_DX, HR_DX);
     cv_emit_mov32(e, HR_AX, HR_T2);
+    if (in->info->op == CV_OP_RDTSCP) {
+        cv_emit_op(e, false, 0x8b, HR_GCX, cv_rm_mem(HR_T1, CPU(tsc_aux)));
+    }
     return true;
 }
 
@@ -201,12 +211,11 @@ bool cv_gen_system(struct cv_build *t, const struct cv_insn *in)
     case CV_OP_POPF:
         return in->opsize == cv_build_word(t) && kernel && gen_popf(t);
     case CV_OP_CLD:
-        cv_emit_load(&t->e, HR_T1, cv_rm_frame(FR(sysflags)));
-        cv_emit_pext(&t->e, HR_S0, HR_T1, cv_rm_frame(FR(mask_df)));
-        need_zero(t);
+        cv_gen_need_forward(t);
         return true;
     case CV_OP_RDTSC:
-        return (kernel || (t->b->mode & CV_MODE_TSD) == 0) && gen_rdtsc(t);
+    case CV_OP_RDTSCP:
+        return (kernel || (t->b->mode & CV_MODE_TSD) == 0) && gen_rdtsc(t, in);
     case CV_OP_SWAPGS:
         return kernel && gen_swapgs(t);
     case CV_OP_PUSHSEG:

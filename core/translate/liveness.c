@@ -117,6 +117,10 @@ bool cv_liveness_observes(const struct cv_insn *in)
     case CV_OP_LAHF:
         return true;
     case CV_OP_PUSHSEG:
+    case CV_OP_MOVS:
+    case CV_OP_LODS:
+    case CV_OP_STOS:
+    case CV_OP_SCAS:
         return true;
     default:
         return in->is_mem != 0 || in->info->form == CV_FORM_MOFFS_LOAD ||

@@ -14,10 +14,11 @@
  * Nothing here writes EFLAGS. An address known now needs no index, and no T1 when it fits
  * the displacements (kernel globals).
  *
- * 32-bit code: T1 is always computed, with 32 bits, since nothing is known of the upper half
- * of a register; an access across 4 GiB crosses a page and is refused like any. FS and GS
- * add their base and, should they be null, limited or read-only, a guard that makes the
- * address one no probe finds; the same happens where an offset wraps inside them.
+ * 32-bit code: T1 is always computed, with 32 bits, since nothing is known of the upper
+ * half of a register; an access across 4 GiB crosses a page and is refused like any. FS
+ * and GS add their base and, should they be null, limited or read-only, a guard that
+ * makes the address one no probe finds; the same happens where an offset wraps inside
+ * them.
  */
 #include "core/translate/build.h"
 #include "core/base/check.h"
@@ -150,8 +151,8 @@ static void add_guard(struct cv_build *t, const struct cv_insn *in)
     cv_emit_lea(&t->e, HR_T1, cv_rm_sib(HR_T1, HR_T2, 1, 0));
 }
 
-/* S0 = CV_EXEC_WRAPPED when size bytes from offset T1 cross 4 GiB, else 0. Where the base is 0
- * that is a page's end, which the probe refuses. */
+/* S0 = CV_EXEC_WRAPPED when size bytes from offset T1 cross 4 GiB, else 0. Where the base
+ * is 0 that is a page's end, which the probe refuses. */
 static void find_wrap(struct cv_build *t, unsigned size)
 {
     struct cv_emit *e = &t->e;
@@ -203,8 +204,7 @@ struct cv_rm cv_probe_operand(struct cv_build *t, const struct cv_insn *in, unsi
         return probe_constant(t, constant_offset(t, in), acc, size);
     }
     if (in->adsize == 8 && !has_base(in) && in->base != CV_NOREG &&
-        in->index == CV_NOREG && in->disp == 0 &&
-        cv_hostregs_pin(in->base) != HR_NONE) {
+        in->index == CV_NOREG && in->disp == 0 && cv_hostregs_pin(in->base) != HR_NONE) {
         return probe_reg(t, cv_hostregs_pin(in->base), acc, size);
     }
     if (!t->wide && is_constant(in)) {

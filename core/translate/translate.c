@@ -70,7 +70,8 @@ static enum fetch fetch_insn(struct cv_build *t, unsigned n, cv_gpa gpa)
     uint32_t room = CV_PAGE_SIZE - (uint32_t)(gpa & (CV_PAGE_SIZE - 1));
     const uint8_t *p = t->x->ram->base + gpa;
     struct cv_insn *in = &t->insn[n];
-    switch (cv_decode(p, room < CV_INSN_MAX ? room : CV_INSN_MAX, t->wide ? 64 : 32, in)) {
+    switch (
+        cv_decode(p, room < CV_INSN_MAX ? room : CV_INSN_MAX, t->wide ? 64 : 32, in)) {
     case CV_DECODE_OK:
         return FETCH_OK;
     case CV_DECODE_MORE:
@@ -89,6 +90,7 @@ static bool is_inline(const struct cv_insn *in)
     case CV_OP_PUSHF:
     case CV_OP_POPF:
     case CV_OP_RDTSC:
+    case CV_OP_RDTSCP:
     case CV_OP_SWAPGS:
         return true;
     default:
