@@ -2,9 +2,10 @@
  * fuzz_insn.c - guests of arbitrary instructions: translated code against the
  * interpreter, in lock-step
  *
- * Input: 4 bytes of configuration (struct below), 16 bytes that seed registers and data,
- * then code, placed in slots of 32 bytes as the twin machines' handlers expect. Both
- * machines run to the same positions; all they can see is compared.
+ * Input: 4 bytes of configuration, the first with enum twin_mode in its upper two bits
+ * (64-bit or one of three kinds of 32-bit programs), 16 bytes that seed registers and
+ * data, then code, placed in slots of 32 bytes as the twin machines' handlers expect.
+ * Both machines run to the same positions; all they can see is compared.
  */
 #include "core/decode/decode.h"
 #include "tests/fuzz/fuzz.h"
@@ -69,9 +70,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .block_insns = (data[1] & 3) == 0 ? (uint16_t)(1 + (data[1] >> 2)) : 64,
         .no_chain = (data[0] & 4) != 0,
         .flush_each_block = (data[0] & 8) != 0};
-    uint64_t base = (data[0] & 1) != 0 ? HIGH_BASE : LOW_BASE;
-    struct twin *t =
-        twin_new(&config, entries[data[0] >> 4 & 3], base, (data[0] & 2) != 0 ? 3 : 0);
+    enum twin_mode mode = data[0] >> 6;
+    uint64_t base = LOW_BASE;
+    if ((data[0] & 1) != 0) {
+        base = mode == TWIN_LONG       ? HIGH_BASE
+               : (data[2] & 0x40) != 0 ? TOP_BASE
+                                       : UPPER_BASE;
+    }
+    struct twin *t = twin_new_in(mode, &config, entries[data[0] >> 4 & 3], base,
+                                 (data[0] & 2) != 0 ? 3 : 0);
     memcpy(&state, data + 4, 8);
     state |= 1;
     for (size_t i = 0; i < sizeof(code);
@@ -108,16 +115,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 /* -- mutation: whole instructions
  * ------------------------------------------------------------------- */
 
-static unsigned make_insn(uint8_t out[15], uint64_t *state)
+static unsigned make_insn(uint8_t out[15], uint64_t *state, bool narrow)
 {
-    static const uint8_t prefixes[] = {0x66, 0xf3, 0xf2, 0x48, 0x49, 0x4c,
-                                       0x41, 0x67, 0xf0, 0x65, 0x64};
+    static const uint8_t wide_prefixes[] = {0x66, 0xf3, 0xf2, 0x48, 0x49, 0x4c,
+                                            0x41, 0x67, 0xf0, 0x65, 0x64};
+    static const uint8_t narrow_prefixes[] = {0x66, 0xf3, 0xf2, 0x26, 0x2e, 0x36,
+                                              0x3e, 0x67, 0xf0, 0x65, 0x64};
+    const uint8_t *prefixes = narrow ? narrow_prefixes : wide_prefixes;
     for (unsigned try = 0; try < 64; try++) {
         struct cv_insn insn;
         unsigned n = 0;
         memset(out, 0, 15);
         while (fuzz_random(state) % 3 == 0 && n < 3) {
-            out[n++] = prefixes[fuzz_random(state) % sizeof(prefixes)];
+            out[n++] = prefixes[fuzz_random(state) % sizeof(wide_prefixes)];
         }
         switch (fuzz_random(state) % 8) {
         case 0:
@@ -143,7 +153,8 @@ static unsigned make_insn(uint8_t out[15], uint64_t *state)
         while (n < 15) {
             out[n++] = (uint8_t)fuzz_random(state);
         }
-        if (cv_decode(out, 15, 64, &insn) == CV_DECODE_OK && insn.info->op != CV_OP_HLT) {
+        if (cv_decode(out, 15, narrow ? 32 : 64, &insn) == CV_DECODE_OK &&
+            insn.info->op != CV_OP_HLT) {
             return insn.len;
         }
     }
@@ -168,7 +179,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t cap, unsigned 
     memset(slot, 0x90, SLOT);
     for (unsigned n = 1 + (unsigned)(fuzz_random(&state) % 6); n > 0; n--) {
         uint8_t bytes[15];
-        unsigned len = make_insn(bytes, &state);
+        unsigned len = make_insn(bytes, &state, data[0] >> 6 != TWIN_LONG);
         if (at + len > SLOT) {
             break;
         }
@@ -182,13 +193,13 @@ void write_seeds(void)
 {
     static uint8_t file[HEAD + 8 * SLOT];
     uint64_t state = 99;
-    for (unsigned i = 0; i < 24; i++) {
+    for (unsigned i = 0; i < 48; i++) {
         char name[32];
         for (unsigned k = 0; k < HEAD; k++) {
             file[k] = (uint8_t)fuzz_random(&state);
         }
         for (unsigned at = HEAD; at + 15 < sizeof(file);) {
-            at += make_insn(file + at, &state);
+            at += make_insn(file + at, &state, file[0] >> 6 != TWIN_LONG);
         }
         snprintf(name, sizeof(name), "insns%02u", i);
         fuzz_seed(name, file, sizeof(file));

@@ -100,6 +100,16 @@ Test(verify, code_emitted_for_linux_is_harmless)
           "console=ttyS0 panic=-1", NULL, 256u << 20, 700000000);
 }
 
+/* To the panic for want of a root file system. */
+Test(verify, code_emitted_for_32_bit_linux_is_harmless)
+{
+    static const struct cv_exec_config small = {.block_insns = 5};
+    check("build/guests/vmlinuz-686", NULL, "console=ttyS0 panic=-1", NULL, 256u << 20,
+          8000000000);
+    check("build/guests/vmlinuz-686-pae", NULL, "console=ttyS0 panic=-1", &small, 256u << 20,
+          8000000000);
+}
+
 /* The verifier itself: what it must not accept, written over the first instruction of a block. */
 Test(verify, planted_instructions_are_found)
 {
