@@ -4,6 +4,7 @@
 #include "core/system/control.h"
 #include "core/system/interrupt.h"
 #include "core/system/stack.h"
+#include "core/system/vm86.h"
 
 /* Descriptor types, SDM 3A table 3-2 */
 enum { TYPE_TSS16 = 1, TYPE_LDT = 2, TYPE_TASK_GATE = 5, TYPE_TSS = 9 };
@@ -307,23 +308,15 @@ static bool load_data(struct cv_cpu *cpu, unsigned which)
 
 /* SDM 3B "Virtual-8086 Mode" (20.2): paragraphs; the hidden rest as SDM 3C "Checks on
  * Guest Segment Registers" (26.3.1.2) tells it. */
-static void load_vm86_segments(struct cv_cpu *cpu)
-{
-    for (unsigned i = 0; i < CV_SEG_COUNT; i++) {
-        struct cv_seg *seg = &cpu->seg[i];
-        seg->base = (uint64_t)seg->sel << 4;
-        seg->limit = 0xffff;
-        seg->attr = CV_SEG_P | 0x60u | CV_SEG_S | CV_SEG_RW | CV_SEG_ACCESSED;
-    }
-}
-
 static bool load_segments(struct cv_cpu *cpu)
 {
     if (!load_ldt(cpu)) {
         return false;
     }
     if ((cpu->rflags & CV_FL_VM) != 0) {
-        load_vm86_segments(cpu);
+        for (unsigned i = 0; i < CV_SEG_COUNT; i++) {
+            cv_vm86_load_segment(cpu, i, cpu->seg[i].sel);
+        }
         return true;
     }
     return load_cs(cpu) && load_ss(cpu) && load_data(cpu, CV_ES) &&
