@@ -94,13 +94,13 @@ static bool read_header(const struct cv_load_input *in, struct bzimage *bz,
     return true;
 }
 
-/* The preferred address, or, for a relocatable kernel in a small machine, the lowest
- * aligned one. */
+/* boot.rst "init_size": a kernel runs at its preferred address, also when it was loaded
+ * below; a relocatable one takes the next aligned address from there. */
 static bool choose_address(const struct cv_ram *ram, struct bzimage *bz,
                            struct cv_error *err)
 {
     uint64_t align = cv_ld32(bz->file + H_ALIGNMENT);
-    cv_gpa preferred = cv_ld64(bz->file + H_PREF_ADDRESS);
+    cv_gpa start = cv_ld64(bz->file + H_PREF_ADDRESS);
     bz->init_size = cv_ld32(bz->file + H_INIT_SIZE);
     if (bz->init_size < bz->payload_bytes) {
         bz->init_size = bz->payload_bytes;
@@ -110,23 +110,21 @@ static bool choose_address(const struct cv_ram *ram, struct bzimage *bz,
                             "kernel: bzImage header has bad alignment 0x%lx",
                             (unsigned long)align);
     }
-    if (preferred >= CV_PLACE_HIGH && preferred < ram->low_bytes &&
-        bz->init_size <= ram->low_bytes - preferred) {
-        bz->load = preferred;
-        return true;
+    if (bz->file[H_RELOCATABLE] != 0 && start < ram->low_bytes) {
+        start = start < CV_PLACE_HIGH ? CV_PLACE_HIGH : start;
+        start = (start + align - 1) & ~(align - 1);
     }
-    cv_gpa lowest = (CV_PLACE_HIGH + align - 1) & ~(align - 1);
-    if (bz->file[H_RELOCATABLE] != 0 && lowest < ram->low_bytes &&
-        bz->init_size <= ram->low_bytes - lowest) {
-        bz->load = lowest;
-        return true;
+    if (start < CV_PLACE_HIGH || start >= ram->low_bytes ||
+        bz->init_size > ram->low_bytes - start) {
+        return cv_error_set(
+            err, CV_EXIT_DATA,
+            "kernel: needs %lu MiB at 0x%lx, the machine has %lu MiB; give it more "
+            "memory",
+            (unsigned long)((bz->init_size + 0xfffff) >> 20), (unsigned long)start,
+            (unsigned long)(ram->bytes >> 20));
     }
-    return cv_error_set(
-        err, CV_EXIT_DATA,
-        "kernel: needs %lu MiB at 0x%lx, the machine has %lu MiB; give it more "
-        "memory",
-        (unsigned long)((bz->init_size + 0xfffff) >> 20), (unsigned long)preferred,
-        (unsigned long)(ram->bytes >> 20));
+    bz->load = start;
+    return true;
 }
 
 static void write_params(const struct cv_load_input *in, struct cv_ram *ram,

@@ -170,31 +170,84 @@ Test(bzimage, is_entered_in_64_bit_mode)
     cv_ram_fini(&b.ram);
 }
 
-Test(bzimage, of_32_bits_is_entered_in_protected_mode)
+/* boot.rst "32-bit Boot Protocol" */
+Test(bzimage, of_32_bits_is_entered_in_flat_protected_mode)
 {
     struct bench b;
     static uint8_t f[BZ_BYTES];
     setup(&b);
+    memset(b.cpu.gpr, 0x77, sizeof(b.cpu.gpr));
+    b.cpu.cr3 = 0x1000;
+    b.cpu.cr4 = CV_CR4_PAE;
+    b.cpu.efer = CV_EFER_LME | CV_EFER_LMA;
     cr_assert(load(&b, f, make_bzimage(f, false)), "%s", b.err.text);
-    cr_assert_eq(b.cpu.rip, 0x400000);
+    cr_assert_eq(b.cpu.rip, 0x400000, "the start of the kernel, not 0x200 behind it");
     expect_flat(&b, 0xc09b);
-    cr_assert_eq(b.cpu.cr0, CV_CR0_PE | CV_CR0_ET);
+    cr_assert_eq(b.cpu.seg[CV_ES].sel, 0x18);
+    cr_assert_eq(b.cpu.seg[CV_DS].sel, 0x18);
+    cr_assert_eq(b.cpu.cr0, CV_CR0_PE | CV_CR0_ET, "no paging");
+    cr_assert_eq(b.cpu.cr4, 0);
+    cr_assert_eq(b.cpu.efer, 0);
+    cr_assert_eq(b.cpu.gpr[CV_RBP], 0);
+    cr_assert_eq(b.cpu.gpr[CV_RDI], 0);
+    cr_assert_eq(b.cpu.gpr[CV_RBX], 0);
+    cr_assert_geq(b.cpu.gdtr.limit, 0x1fu);
+    cr_assert_eq(ram64(&b, b.cpu.gdtr.base + 0x10), 0x00cf9b000000ffffull);
+    cr_assert_eq(ram64(&b, b.cpu.gdtr.base + 0x18), 0x00cf93000000ffffull);
+    uint64_t params = b.cpu.gpr[CV_RSI];
+    cr_assert_eq(ram32(&b, params + 0x202), 0x53726448u);
+    expect_initrd(&b, ram32(&b, params + 0x218));
+    cr_assert_eq(ram32(&b, params + 0x1e8) & 0xff, 5, "memory map");
+    cr_assert_eq(ram32(&b, params + 0x1e0), (RAM_BYTES - (1u << 20)) >> 10);
     cv_ram_fini(&b.ram);
 }
 
-Test(bzimage, moves_down_in_a_small_machine_or_says_what_it_needs)
+Test(bzimage, gets_its_initrd_below_the_address_it_can_reach)
+{
+    struct bench b;
+    static uint8_t f[BZ_BYTES];
+    setup(&b);
+    make_bzimage(f, false);
+    cv_st32(f + 0x22c, 0x7fffff);
+    cr_assert(load(&b, f, BZ_BYTES), "%s", b.err.text);
+    cr_assert_eq(ram32(&b, (uint64_t)b.cpu.gpr[CV_RSI] + 0x218), 0x7ff000);
+    cv_st32(f + 0x22c, 0x4fffff); /* the kernel itself is there */
+    cr_assert(!load(&b, f, BZ_BYTES));
+    cr_assert(strstr(b.err.text, "initrd: 1 KiB do not fit") != NULL, "%s", b.err.text);
+    make_bzimage(f, false);
+    cv_st32(f + 0x238, 12);
+    cr_assert(!load(&b, f, BZ_BYTES));
+    cr_assert(strstr(b.err.text, "a command line of at most 12") != NULL, "%s",
+              b.err.text);
+    cv_ram_fini(&b.ram);
+}
+
+/* boot.rst "init_size": loaded below its preferred address, it would run there all the
+ * same. */
+Test(bzimage, needs_its_preferred_address_or_says_so)
 {
     struct bench b;
     static uint8_t f[BZ_BYTES];
     setup(&b);
     make_bzimage(f, true);
     cv_st64(f + 0x258, 0x1000000);
-    cr_assert(load(&b, f, BZ_BYTES));
+    for (f[0x234] = 0; f[0x234] < 2; f[0x234]++) {
+        cr_assert(!load(&b, f, BZ_BYTES));
+        cr_assert_eq(b.err.code, CV_EXIT_DATA);
+        cr_assert(strstr(b.err.text,
+                         "needs 1 MiB at 0x1000000, the machine has 16 MiB") != NULL,
+                  "%s", b.err.text);
+    }
+    cv_st64(f + 0x258,
+            0xf80000); /* relocatable: the next aligned address, beyond the end */
+    f[0x234] = 1;
+    cr_assert(!load(&b, f, BZ_BYTES));
+    cv_st64(f + 0x258, 0x110000);
+    cr_assert(load(&b, f, BZ_BYTES), "%s", b.err.text);
     cr_assert_eq(b.cpu.rip, 0x200200);
     f[0x234] = 0;
-    cr_assert(!load(&b, f, BZ_BYTES));
-    cr_assert_eq(b.err.code, CV_EXIT_DATA);
-    cr_assert(strstr(b.err.text, "the machine has 16 MiB") != NULL, "%s", b.err.text);
+    cr_assert(load(&b, f, BZ_BYTES), "%s", b.err.text);
+    cr_assert_eq(b.cpu.rip, 0x110200);
     cv_ram_fini(&b.ram);
 }
 
