@@ -2,14 +2,15 @@
 # initrd.sh DIR: busybox initramfs images from what guests.sh put into DIR.
 #   initrd-init.cpio.gz   prints a line and powers off
 #   initrd-shell.cpio.gz  a shell on the serial console
-#   initrd-crash.cpio.gz  loads tests/guest/module/crash.ko some time after boot
+#   initrd-crash.cpio.gz  loads tests/guest/module/crash.ko some time after boot; -crash-686-pae in that kernel
 #   initrd-bench.cpio.gz  the micro workloads of `make bench`
+#   initrd-work.cpio.gz   does some of everything, says what came out, powers off; -work-i386 the same in 32-bit code
 set -eu
 dir=$(cd "$1" && pwd)
 top=$(cd "$(dirname "$0")/../.." && pwd)
 src=$top/tests/guest
 stamp=$dir/initrd.stamp
-sum=$(cat "$0" "$src"/init/* "$src"/module/* "$src"/bench/* "$dir/version" 2>/dev/null | cksum)
+sum=$(cat "$0" "$src"/init/* "$src"/module/* "$src"/bench/* "$dir/versions" "$dir/busybox-i386" 2>/dev/null | cksum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ] && exit 0
 
 release=$(cat "$dir/version")
@@ -17,11 +18,12 @@ work=$dir/work
 rm -rf "$work"
 mkdir -p "$work"
 
-# Builds the crash module against the headers of the very kernel.
-build_module() {
-    headers=$dir/headers/usr/src/linux-headers-$release
-    common=$dir/headers/usr/src/linux-headers-${release%-cloud-amd64}-common
-    kbuild=$(echo "$dir"/headers/usr/lib/linux-kbuild-*)
+# module HEADERS RELEASE KARCH FILE: the crash module, built against the headers of that very kernel
+module() {
+    headers=$1/usr/src/linux-headers-$2
+    common=$(echo "$1"/usr/src/linux-headers-*-common)
+    kbuild=$(echo "$1"/usr/lib/linux-kbuild-*)
+    rm -rf "$work/module" "$work/kbuild"
     mkdir -p "$work/module" "$work/kbuild"
     cp "$src"/module/* "$work/module/"
     # The packages name each other by absolute paths; a copy names them where they are.
@@ -34,25 +36,33 @@ build_module() {
         name=$(basename "$f")
         [ -e "$work/kbuild/scripts/$name" ] || cp -r "$f" "$work/kbuild/scripts/$name"
     done
-    make -s -C "$work/kbuild" M="$work/module" modules CC=gcc >"$work/module.log" 2>&1 ||
+    make -s -C "$work/kbuild" M="$work/module" modules ARCH="$3" CC=gcc >"$work/module.log" 2>&1 ||
         { cat "$work/module.log" >&2; return 1; }
-    cp "$work/module/crash.ko" "$dir/crash.ko"
+    place "$work/module/crash.ko" "$4"
 }
 
-# pack NAME INIT [FILE...]: an initramfs with busybox, that /init and the files in its root
+# place FROM TO: at once, whoever reads there
+place() {
+    cp "$1" "$2.new"
+    mv "$2.new" "$2"
+}
+
+# pack NAME BUSYBOX INIT [FILE...]: an initramfs with that busybox, that /init and the files in its root
 pack() {
     name=$1
-    init=$2
-    shift 2
+    busybox=$2
+    init=$3
+    shift 3
     root=$work/root-$name
     mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
-    cp "$dir/busybox" "$root/bin/busybox"
+    cp "$dir/$busybox" "$root/bin/busybox"
     cp "$src/init/$init" "$root/init"
     chmod 755 "$root/init"
     for f in "$@"; do
         cp "$f" "$root/"
     done
-    for tool in sh mount cat echo ls insmod poweroff reboot sleep mkdir dmesg ps stty md5sum dd uname sync; do
+    for tool in sh mount cat echo ls insmod poweroff reboot sleep mkdir dmesg ps stty md5sum dd uname sync \
+        grep sed sort wc gzip gunzip awk bc tar seq cut; do
         ln -s busybox "$root/bin/$tool"
     done
     find "$root" -exec touch -h -d @1577836800 {} +
@@ -61,11 +71,18 @@ pack() {
     mv "$dir/initrd-$name.cpio.gz.new" "$dir/initrd-$name.cpio.gz"
 }
 
-build_module
+module "$dir/headers" "$release" x86 "$dir/crash.ko"
+module "$dir/headers-686-pae" "$(sed -n 's/^686-pae //p' "$dir/versions")" i386 "$dir/crash-686-pae.ko"
 gcc -O2 -static -o "$work/bench" "$src/bench/bench.c"
-cp "$work/bench" "$dir/bench"
-pack init init
-pack shell shell
-pack crash crash "$dir/crash.ko"
-pack bench bench "$work/bench"
-echo "$sum" >"$stamp"
+place "$work/bench" "$dir/bench"
+pack init busybox init
+pack shell busybox shell
+pack crash busybox crash "$dir/crash.ko"
+mkdir "$work/pae"
+cp "$dir/crash-686-pae.ko" "$work/pae/crash.ko"
+pack crash-686-pae busybox-i386 crash "$work/pae/crash.ko"
+pack bench busybox bench "$work/bench"
+pack work busybox work
+pack work-i386 busybox-i386 work
+echo "$sum" >"$stamp.new"
+mv "$stamp.new" "$stamp"
