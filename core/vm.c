@@ -144,20 +144,10 @@ static void charge_access(void *arg, uint32_t ns)
     cv_timeq_advance(cv_board_timeq(vm->board), ns);
 }
 
-/* Linear address of the pushed rIP, as IRET will name it; a gate of 16 bits, whose error
- * code has two bytes, is not told from one of 32. */
-static uint64_t frame_of(const struct cv_cpu *cpu, bool has_error)
-{
-    unsigned error = (cpu->mode & CV_MODE_LMA) != 0 ? 8 : (cpu->mode & CV_MODE_PE) != 0 ? 4 : 0;
-    uint64_t top = cv_stack_linear(cpu);
-    return has_error ? top + error : top;
-}
-
-static void see_exception(void *arg, const struct cv_fault *fault, uint64_t rip)
+static void see_exception(void *arg, const struct cv_fault *fault, uint64_t rip, uint64_t frame)
 {
     struct cv_vm *vm = arg;
     if (vm->outlet.exception != NULL) {
-        uint64_t frame = frame_of(&vm->cpu, fault->has_error);
         vm->outlet.exception(vm->outlet.arg, cv_cpu_icount(&vm->cpu), fault->vector, rip, frame,
                              fault->cr2);
     }

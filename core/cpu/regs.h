@@ -183,6 +183,7 @@ struct cv_cpu {
     struct cv_tlbset *tlb; /* current address space and privilege, see core/mem/tlb.h */
     struct cv_tlb *tlbs;
     struct cv_fault fault; /* filled by whoever returned false */
+    uint64_t frame;        /* linear address where the last passage through a gate pushed RIP */
     int64_t skew;          /* copy kept by the board: vtime = icount + skew */
     void *exec;            /* core/translate's private state */
     uint8_t fpu_live;
@@ -197,11 +198,11 @@ struct cv_cpu {
     /* Charges the fixed cost of a port or MMIO access to skew and tells the event queue. */
     void (*charge)(void *arg, uint32_t ns);
     void *charge_arg;
-    /* Sees each exception raised at CPL 0, right after its delivery succeeded (RSP points at the
-     * pushed error code or RIP); rip is the faulting instruction's. May be NULL. */
-    void (*on_exception)(void *arg, const struct cv_fault *fault, uint64_t rip);
-    /* Sees each IRET executed at CPL 0, before it pops; frame is the address RIP is popped
-     * from. May be NULL. (Together they serve the `crash` rule of DESIGN.md section 10.) */
+    /* Sees each exception raised at CPL 0, right after its delivery succeeded; rip is the faulting
+     * instruction's, frame the linear address where it was pushed. May be NULL. */
+    void (*on_exception)(void *arg, const struct cv_fault *fault, uint64_t rip, uint64_t frame);
+    /* Sees each IRET executed at CPL 0, before it pops; frame is the linear address RIP is
+     * popped from. May be NULL. (Together they serve the `crash` rule of DESIGN.md section 10.) */
     void (*on_iret)(void *arg, uint64_t frame);
     void *on_exception_arg;
     /* IA32_TSC or IA32_TSC_ADJUST was written (arg is intr_arg): the TSC-deadline timer must

@@ -134,10 +134,13 @@ static bool push_frame(struct cv_cpu *cpu, const struct cv_gate_event *event,
                        !cv_stack_push(cpu, stack, size, cpu->gpr[CV_RSP]))) {
         return false;
     }
-    return cv_stack_push(cpu, stack, size, event->rflags) &&
-           cv_stack_push(cpu, stack, size, cpu->seg[CV_CS].sel) &&
-           cv_stack_push(cpu, stack, size, event->rip) &&
-           (!event->has_error || cv_stack_push(cpu, stack, size, event->error));
+    if (!cv_stack_push(cpu, stack, size, event->rflags) ||
+        !cv_stack_push(cpu, stack, size, cpu->seg[CV_CS].sel) ||
+        !cv_stack_push(cpu, stack, size, event->rip)) {
+        return false;
+    }
+    cpu->frame = cv_stack_top(stack);
+    return !event->has_error || cv_stack_push(cpu, stack, size, event->error);
 }
 
 bool cv_gate_enter(struct cv_cpu *cpu, const struct cv_gate_event *event)
@@ -145,6 +148,7 @@ bool cv_gate_enter(struct cv_cpu *cpu, const struct cv_gate_event *event)
     bool wide = (cpu->efer & CV_EFER_LMA) != 0;
     struct target t;
     struct cv_stack stack;
+    cpu->frame = 0;
     if ((cpu->mode & CV_MODE_PE) == 0) {
         return cv_real_interrupt(cpu, event);
     }

@@ -21,6 +21,7 @@ struct cv_gate_event {
     uint64_t rflags; /* pushed */
 };
 
+/* cpu->frame tells where RIP was pushed. */
 bool cv_gate_enter(struct cv_cpu *cpu, const struct cv_gate_event *event);
 
 #endif

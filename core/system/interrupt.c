@@ -106,7 +106,7 @@ static void deliver_chain(struct cv_cpu *cpu, struct cv_fault fault)
     }
     cpu->fault = fault;
     if (kernel && cpu->on_exception != NULL) {
-        cpu->on_exception(cpu->on_exception_arg, &cpu->fault, rip);
+        cpu->on_exception(cpu->on_exception_arg, &cpu->fault, rip, cpu->frame);
     }
 }
 

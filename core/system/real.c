@@ -136,6 +136,7 @@ bool cv_real_interrupt(struct cv_cpu *cpu, const struct cv_gate_event *event)
         !cv_stack_push(cpu, &stack, 2, event->rip)) {
         return false;
     }
+    cpu->frame = cv_stack_top(&stack);
     cv_stack_commit(cpu, &stack);
     enter_code(cpu, (uint16_t)(target >> 16), target & 0xffff);
     /* SDM 2A "INT n/INTO/INT3/INT1", REAL-ADDRESS-MODE */

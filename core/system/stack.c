@@ -15,16 +15,6 @@ void cv_stack_current(const struct cv_cpu *cpu, struct cv_stack *stack)
     }
 }
 
-uint64_t cv_stack_linear(const struct cv_cpu *cpu)
-{
-    uint64_t rsp = cpu->gpr[CV_RSP];
-    if ((cpu->mode & CV_MODE_CS64) != 0) {
-        return rsp;
-    }
-    bool wide = (cpu->seg[CV_SS].attr & CV_SEG_DB) != 0;
-    return (uint32_t)(cpu->seg[CV_SS].base + (wide ? (uint32_t)rsp : (uint16_t)rsp));
-}
-
 static uint64_t width_mask(const struct cv_stack *stack)
 {
     return stack->width == 8 ? UINT64_MAX : (1ull << stack->width * 8) - 1;
@@ -36,17 +26,29 @@ void cv_stack_skip(struct cv_stack *stack, uint64_t bytes)
     stack->sp = (stack->sp & ~mask) | ((stack->sp + bytes) & mask);
 }
 
+cv_gva cv_stack_top(const struct cv_stack *stack)
+{
+    uint64_t off = stack->sp & width_mask(stack);
+    return stack->width == 8 ? off : (uint32_t)(stack->seg.base + off);
+}
+
+uint64_t cv_stack_linear(const struct cv_cpu *cpu)
+{
+    struct cv_stack stack;
+    cv_stack_current(cpu, &stack);
+    return cv_stack_top(&stack);
+}
+
 /* Linear address of the item at the top, checked. */
 static bool place_item(struct cv_cpu *cpu, const struct cv_stack *stack, unsigned size,
                        cv_gva *gva)
 {
     uint64_t off = stack->sp & width_mask(stack);
     bool good;
+    *gva = cv_stack_top(stack);
     if (stack->width == 8) {
-        *gva = off;
         good = cv_canonical(off) && cv_canonical(off + size - 1);
     } else {
-        *gva = (uint32_t)(stack->seg.base + off);
         good =
             (stack->seg.attr & CV_SEG_NULL) == 0 && cv_seg_within(&stack->seg, off, size);
     }

@@ -31,6 +31,8 @@ bool cv_stack_pop(struct cv_cpu *cpu, struct cv_stack *stack, unsigned size,
                   uint64_t *value);
 /* Linear address of the top of the stack in use, unchecked. */
 uint64_t cv_stack_linear(const struct cv_cpu *cpu);
+/* Linear address of the item at the top, not checked. */
+cv_gva cv_stack_top(const struct cv_stack *stack);
 /* sp += bytes at the stack's width. */
 void cv_stack_skip(struct cv_stack *stack, uint64_t bytes);
 /* Writes RSP: only as many bits as the stack is wide, 32-bit results zero-extended. */

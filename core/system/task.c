@@ -350,6 +350,7 @@ static bool switch_task(struct cv_cpu *cpu, uint16_t sel, struct task_switch *sw
     }
     bool good = load_segments(cpu);
     cv_control_changed(cpu);
+    cpu->frame = cv_stack_linear(cpu); /* IRET to the task before will stand there */
     if (!good ||
         (event != NULL && event->has_error && !push_error(cpu, sw->to, event->error)) ||
         !cv_seg_check_rip(cpu, &cpu->seg[CV_CS], cpu->rip)) {

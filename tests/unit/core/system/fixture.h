@@ -53,7 +53,7 @@ struct machine {
     unsigned acks;
     unsigned seen, irets; /* calls of on_exception, on_iret */
     struct cv_fault last;
-    uint64_t last_rip, last_frame;
+    uint64_t last_rip, last_pushed, last_frame; /* frame of on_exception, of on_iret */
     uint64_t apic_base, tpr, apic_value;
     uint32_t apic_msr;
     uint64_t moved; /* tsc_moved */
@@ -126,9 +126,10 @@ static uint8_t ack(void *arg)
     m->acks++;
     return m->vector;
 }
-static void see(void *arg, const struct cv_fault *fault, uint64_t rip)
+static void see(void *arg, const struct cv_fault *fault, uint64_t rip, uint64_t frame)
 {
     struct machine *m = arg;
+    m->last_pushed = frame;
     m->seen++;
     m->last = *fault;
     m->last_rip = rip;

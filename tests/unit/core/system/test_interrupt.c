@@ -345,6 +345,43 @@ Test(interrupt, a_load_of_ss_holds_a_debug_trap_back_and_sti_does_not)
     machine_free(m);
 }
 
+/* DESIGN.md "Command line": what `crash` means rests on this. */
+Test(interrupt, an_exception_and_the_return_from_it_name_the_same_frame)
+{
+    static const struct {
+        bool lma;
+        uint8_t gate, size; /* of a slot of the frame */
+        uint32_t base;
+        bool narrow; /* 16-bit stack */
+    } cases[] = {{true, 0x8e, 8, 0, false},       {false, 0x8e, 4, 0, false},
+                 {false, 0x86, 2, 0, false},      {false, 0x8e, 4, 0x30000, false},
+                 {false, 0x8e, 4, 0x30000, true}, {false, 0x87, 2, 0x30000, true}};
+    for (unsigned i = 0; i < CV_ARRAY_LEN(cases); i++) {
+        for (unsigned error = 0; error < 2; error++) {
+            struct machine *m = machine_new(cases[i].lma);
+            struct cv_cpu *cpu = &m->cpu;
+            unsigned size = cases[i].size;
+            set_gate(m, 6, KCODE, 0x1000, cases[i].gate, 0);
+            cpu->seg[CV_SS].base = cases[i].base;
+            if (cases[i].narrow) {
+                cpu->seg[CV_SS].attr &= ~(uint32_t)CV_SEG_DB;
+            }
+            cpu->rip = 0x4000;
+            raise_and_deliver(m, 6, error != 0, 0x55);
+            uint64_t sp = cpu->gpr[CV_RSP];
+            uint64_t at = (cases[i].narrow ? (uint16_t)sp : sp) + cases[i].base;
+            cr_assert_eq(m->seen, 1);
+            cr_assert_eq(m->last_pushed, at + error * size, "case %u: %lx, not %lx", i,
+                         m->last_pushed, at + error * size);
+            cr_assert_eq(peek(m, m->last_pushed) & 0xffff, 0x4000);
+            cpu->gpr[CV_RSP] += error * size;
+            cr_assert(cv_iret(cpu, size, 0));
+            cr_assert_eq(m->last_frame, m->last_pushed);
+            machine_free(m);
+        }
+    }
+}
+
 Test(interrupt, protected_mode_frames_with_and_without_a_stack_switch)
 {
     for (unsigned cpl = 0; cpl <= 3; cpl += 3) {
