@@ -61,8 +61,12 @@ def prefixes_agree(directory, name):
         check(len(states) == 1, "at %d: %s" % (at, states))
 
 
-for guest in sorted(g for g in os.listdir(GUEST)
-                    if not g.endswith(".elf64") and os.path.isfile(os.path.join(GUEST, g))):
+def guests(folder=""):
+    return sorted(os.path.join(folder, g) for g in os.listdir(os.path.join(GUEST, folder))
+                  if not g.endswith(".elf64") and os.path.isfile(os.path.join(GUEST, folder, g)))
+
+
+for guest in guests() + guests("legacy32"):
     case("guest %s: live equals recorded" % guest, live_equals_recorded, guest)
     case("guest %s: all axes agree" % guest, axes_agree, guest)
     case("guest %s: stops agree" % guest, prefixes_agree, guest)
