@@ -6,6 +6,7 @@
 #include "app/options.h"
 
 #include <arpa/inet.h>
+#include <elf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -228,6 +229,21 @@ static bool check_words(const struct cv_options *o, const char *name, struct cv_
                         strerror(errno));
 }
 
+/* gdb goes by the ELF class of its symbol file ("ELF header", e_ident): the registers it is shown must be of that kind. */
+static void note_symbols(const char *path, struct cv_job *job)
+{
+    unsigned char ident[EI_NIDENT];
+    FILE *f = fopen(path, "re");
+    if (f != NULL && fread(ident, 1, sizeof(ident), f) == sizeof(ident) &&
+        memcmp(ident, ELFMAG, SELFMAG) == 0) {
+        bool wide = ident[EI_CLASS] == ELFCLASS64;
+        cv_format(job->arch, sizeof(job->arch), "%s", wide ? "x86-64" : "i386");
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+}
+
 int cv_cmd_gdb(const struct cv_command_row *row, int argc, char **argv)
 {
     struct cv_options o;
@@ -247,6 +263,9 @@ int cv_cmd_gdb(const struct cv_command_row *row, int argc, char **argv)
     }
     memcpy(o.job.method, "gdb", 4);
     cv_format(o.job.name, sizeof(o.job.name), "%s", o.trace);
+    if (o.vmlinux != NULL) {
+        note_symbols(o.vmlinux, &o.job);
+    }
     o.job.fd[CV_JOB_FD_TRACE] = cv_front_open_trace(o.trace, &err);
     if (o.job.fd[CV_JOB_FD_TRACE] < 0 || !cv_front_start(&front, &err)) {
         return cv_front_error(&err);

@@ -46,6 +46,7 @@ JsonObject *cv_job_to_json(const struct cv_job *job, int *fds, unsigned *count)
     json_object_set_boolean_member(o, "input_open", job->input_open);
     json_object_set_string_member(o, "pos", job->pos);
     json_object_set_string_member(o, "name", job->name);
+    json_object_set_string_member(o, "arch", job->arch);
     json_object_set_boolean_member(o, "console", job->console);
     json_object_set_boolean_member(o, "json", job->json);
     json_object_set_boolean_member(o, "chunks", job->chunks);
@@ -141,6 +142,7 @@ bool cv_job_from_json(struct cv_job *job, const char *method, JsonObject *params
     job->stats = cv_json_bool(params, "stats");
     g_strlcpy(job->append, cv_json_text(params, "append", ""), sizeof(job->append));
     g_strlcpy(job->pos, cv_json_text(params, "pos", ""), sizeof(job->pos));
+    g_strlcpy(job->arch, cv_json_text(params, "arch", ""), sizeof(job->arch));
     g_strlcpy(job->name, cv_json_text(params, "name", "trace"), sizeof(job->name));
     return true;
 }

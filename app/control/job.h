@@ -33,6 +33,7 @@ struct cv_job {
     /* travel */
     char pos[CV_POS_MAX]; /* --to / --at */
     bool console, json, chunks, events, stats;
+    char arch[8];         /* of the symbols given to gdb; "": not known */
     char name[240];       /* how messages call the trace or kernel: shown, never opened */
     /* how it runs; never visible to the guest */
     struct cv_exec_config exec;

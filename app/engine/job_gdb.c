@@ -28,6 +28,7 @@ struct service {
     int refused; /* one that was told to go, or -1 */
     uint64_t waiting_since_ms, refused_at_ms;
     int percent; /* of the opening, as told last */
+    enum cv_arch arch; /* of the next connection */
 };
 
 static uint64_t now_ms(void)
@@ -71,6 +72,18 @@ static bool find_start(struct cv_engine *engine, struct cv_session *session,
     return true;
 }
 
+/* The symbols decide; without any the kernel's file; and if that says nothing, where the guest came to. */
+static void choose_arch(struct service *service)
+{
+    service->arch = cv_arch_parse(service->engine->job.arch);
+    if (service->arch == CV_ARCH_COUNT) {
+        service->arch = cv_arch_of_image(&cv_trace_config(service->trace)->kernel);
+    }
+    if (service->arch == CV_ARCH_COUNT) {
+        service->arch = cv_arch_of_recording(service->session);
+    }
+}
+
 /* Stands where the user wants to begin. */
 static bool open_session(struct service *service, struct cv_error *err)
 {
@@ -80,6 +93,7 @@ static bool open_session(struct service *service, struct cv_error *err)
         .arg = service, .interrupted = is_cancelled, .progress = tell_progress};
     cv_icount at = 0;
     cv_session_set_frontend(session, &frontend);
+    choose_arch(service);
     bool found = find_start(engine, session, service->trace, &at, err);
     enum cv_stop_reason why = found ? cv_session_seek(session, at) : CV_STOP_INTERRUPT;
     cv_session_set_frontend(session, NULL);
@@ -157,6 +171,12 @@ static bool find_slide(void *arg, uint64_t *slide)
     return cv_kaslr_slide(cv_session_vm(service->session), cv_trace_config(service->trace), slide);
 }
 
+static void want_arch(void *arg, enum cv_arch arch)
+{
+    struct service *service = arg;
+    service->arch = arch;
+}
+
 static int next_connection(struct service *service)
 {
     int fd = service->waiting;
@@ -168,13 +188,15 @@ static void serve_connections(struct service *service)
 {
     struct cv_engine *engine = service->engine;
     struct cv_session *session = service->session;
-    struct cv_gdb_config config = {.arg = service, .slide = find_slide, .quit = ask_quit};
+    struct cv_gdb_config config = {
+        .arg = service, .want_arch = want_arch, .slide = find_slide, .quit = ask_quit};
     JsonObject *params = json_object_new();
     json_object_set_int_member(params, "icount", (int64_t)cv_session_icount(session));
     cv_message_send_call(engine->control, 0, "ready", params, NULL, 0);
     while (!cv_mailbox_quitting(&engine->box)) {
         int fd = next_connection(service);
         if (fd >= 0) {
+            config.arch = service->arch;
             cv_gdb_serve(session, fd, &config);
             close(fd);
         }

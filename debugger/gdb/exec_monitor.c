@@ -221,6 +221,21 @@ static void run_kaslr(struct cv_gdb *gdb, const char *args)
     }
 }
 
+static void run_arch(struct cv_gdb *gdb, const char *args)
+{
+    enum cv_arch arch = cv_arch_parse(args);
+    if (args[0] == '\0') {
+        cv_gdb_print(gdb, "%s\n", cv_arch_name(gdb->config.arch));
+    } else if (arch == CV_ARCH_COUNT || gdb->config.want_arch == NULL) {
+        cv_gdb_print(gdb, "arch takes i386 or x86-64.\n");
+    } else {
+        gdb->config.want_arch(gdb->config.arg, arch);
+        cv_gdb_print(gdb, "The next connection is %s: disconnect, load symbols of that kind, connect "
+                          "again.\n",
+                     cv_arch_name(arch));
+    }
+}
+
 static void run_help(struct cv_gdb *gdb, const char *args);
 
 static const struct verb VERBS[] = {
@@ -241,6 +256,7 @@ static const struct verb VERBS[] = {
     {"checkpoint", "", "bookmark this position", run_checkpoint},
     {"restart", " N", "go to bookmark N", run_restart},
     {"phys", " on|off", "take memory addresses as guest physical", run_phys},
+    {"arch", " i386|x86-64", "as what the guest is debugged; takes effect when gdb connects", run_arch},
     {"kaslr", "", "how far the kernel was moved from its link address", run_kaslr},
 };
 

@@ -68,9 +68,11 @@ static void transfer(struct cv_gdb *gdb, const struct cv_request *r)
             cv_reply_text(&gdb->reply, "E00"); /* "the annex was invalid" */
             return;
         }
-        document = cv_gdb_target_xml(&len);
+        document = gdb->target->xml;
+        len = (size_t)(gdb->target->xml_end - gdb->target->xml);
     } else if (strcmp(r->object, "memory-map") == 0) {
-        document = cv_gdb_target_memory_map(&len);
+        document = gdb->target->memory_map;
+        len = strlen(document);
     } else if (strcmp(r->object, "threads") == 0) {
         len = cv_format(threads, sizeof(threads),
                         "<?xml version=\"1.0\"?>\n<threads>\n"

@@ -1,31 +1,43 @@
 /*
- * exec_regs.c - register requests; the layout is that of x86-64.xml in every CPU mode
+ * exec_regs.c - register requests; the layout is that of the session's target in every
+ * CPU mode
  */
 #include "core/inspect.h"
 #include "debugger/gdb/state.h"
+#include "debugger/gdb/target.h"
 
 #define REG_BYTES_MAX 16u
 
-static bool append_reg(struct cv_gdb *gdb, unsigned reg)
+static void append_value(struct cv_gdb *gdb, unsigned n)
 {
-    uint8_t value[REG_BYTES_MAX];
-    if (!cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, value)) {
-        return false;
-    }
-    cv_reply_hex(&gdb->reply, value, cv_inspect_reg_size(reg));
-    return true;
+    uint8_t value[REG_BYTES_MAX] = {0};
+    unsigned reg, bytes;
+    cv_gdb_target_reg(gdb->target, n, &reg, &bytes);
+    cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, value);
+    cv_reply_hex(&gdb->reply, value, bytes);
+}
+
+void cv_gdb_regs_append(struct cv_gdb *gdb, unsigned n)
+{
+    uint8_t number = (uint8_t)n;
+    cv_reply_hex(&gdb->reply, &number, 1);
+    cv_reply_text(&gdb->reply, ":");
+    append_value(gdb, n);
+    cv_reply_text(&gdb->reply, ";");
 }
 
 void cv_gdb_regs_read_all(struct cv_gdb *gdb)
 {
-    for (unsigned reg = 0; reg < CV_REG_COUNT; reg++) {
-        append_reg(gdb, reg);
+    for (unsigned n = 0; n < gdb->target->count; n++) {
+        append_value(gdb, n);
     }
 }
 
 void cv_gdb_regs_read(struct cv_gdb *gdb, const struct cv_request *r)
 {
-    if (r->reg >= CV_REG_COUNT || !append_reg(gdb, (unsigned)r->reg)) {
+    if (r->reg >= gdb->target->count) {
         cv_reply_text(&gdb->reply, "E01");
+        return;
     }
+    append_value(gdb, (unsigned)r->reg);
 }

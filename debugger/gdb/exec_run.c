@@ -3,21 +3,7 @@
  */
 #include "core/inspect.h"
 #include "debugger/gdb/state.h"
-
-#define REG_RBP 6u
-#define REG_RSP 7u
-
-static void append_reg(struct cv_gdb *gdb, unsigned reg)
-{
-    uint8_t number = (uint8_t)reg;
-    uint8_t value[16];
-    if (cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, value)) {
-        cv_reply_hex(&gdb->reply, &number, 1);
-        cv_reply_text(&gdb->reply, ":");
-        cv_reply_hex(&gdb->reply, value, cv_inspect_reg_size(reg));
-        cv_reply_text(&gdb->reply, ";");
-    }
-}
+#include "debugger/gdb/target.h"
 
 static uint64_t read_rip(struct cv_gdb *gdb)
 {
@@ -57,9 +43,9 @@ static void append_reason(struct cv_gdb *gdb)
 void cv_gdb_run_stop_reply(struct cv_gdb *gdb)
 {
     cv_reply_text(&gdb->reply, gdb->stop == CV_STOP_INTERRUPT ? "T02" : "T05");
-    append_reg(gdb, REG_RBP);
-    append_reg(gdb, REG_RSP);
-    append_reg(gdb, CV_REG_RIP);
+    cv_gdb_regs_append(gdb, gdb->target->fp);
+    cv_gdb_regs_append(gdb, gdb->target->sp);
+    cv_gdb_regs_append(gdb, gdb->target->pc);
     cv_reply_text(&gdb->reply, "thread:");
     cv_gdb_thread_id(gdb);
     cv_reply_text(&gdb->reply, ";core:0;");

@@ -1,6 +1,7 @@
 #include "debugger/gdb/server.h"
 #include "core/base/error.h"
 #include "debugger/gdb/state.h"
+#include "debugger/gdb/target.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -326,6 +327,7 @@ int cv_gdb_serve(struct cv_session *session, int fd, const struct cv_gdb_config 
     if (config != NULL) {
         gdb->config = *config;
     }
+    gdb->target = cv_gdb_target(gdb->config.arch);
     cv_packet_reader_reset(&gdb->reader);
     struct cv_frontend frontend = {.arg = gdb, .interrupted = ask_interrupted};
     cv_session_set_frontend(session, &frontend);

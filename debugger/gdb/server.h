@@ -9,12 +9,15 @@
 #ifndef CV_DEBUGGER_GDB_SERVER_H
 #define CV_DEBUGGER_GDB_SERVER_H
 
-#include "core/base/types.h"
+#include "debugger/arch.h"
 
 struct cv_session;
 
 struct cv_gdb_config { /* all may be NULL */
     void *arg;
+    enum cv_arch arch; /* the registers and addresses of this service; gdb cannot bear a change in it */
+    /* The user wants that architecture for the next service. */
+    void (*want_arch)(void *arg, enum cv_arch arch);
     /* The guest kernel's KASLR slide where the machine stands; false: not known. */
     bool (*slide)(void *arg, uint64_t *slide);
     /* Asked at least every 200 ms while waiting and every 2^20 steps of a travel: true ends the service. */

@@ -19,6 +19,7 @@
 struct cv_gdb {
     struct cv_session *session;
     struct cv_gdb_config config;
+    const struct cv_gdb_target *target; /* chosen before the first packet, never changed */
     int fd;
     /* link */
     struct cv_packet_reader reader;
@@ -56,6 +57,7 @@ bool cv_gdb_interrupted_late(struct cv_gdb *gdb);
 void cv_gdb_refuse_write(struct cv_gdb *gdb);
 
 /* exec_*.c: each fills gdb->reply. */
+void cv_gdb_regs_append(struct cv_gdb *gdb, unsigned n); /* "05:....;" */
 void cv_gdb_regs_read_all(struct cv_gdb *gdb);
 void cv_gdb_regs_read(struct cv_gdb *gdb, const struct cv_request *r);
 void cv_gdb_mem_read(struct cv_gdb *gdb, const struct cv_request *r);

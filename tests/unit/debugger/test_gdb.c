@@ -33,16 +33,23 @@ static void *serve(void *arg)
     return NULL;
 }
 
-static void open_link(struct link *l)
+static void open_link_as(struct link *l, const struct cv_gdb_config *config)
 {
     int fds[2];
     memset(l, 0, sizeof(*l));
+    l->config = *config;
     world_open(&l->world, NULL);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     l->fd = fds[0];
     l->server_fd = fds[1];
     cv_packet_reader_reset(&l->reader);
     cr_assert_eq(pthread_create(&l->thread, NULL, serve, l), 0);
+}
+
+static void open_link(struct link *l)
+{
+    static const struct cv_gdb_config config;
+    open_link_as(l, &config);
 }
 
 static int close_link(struct link *l)
@@ -177,6 +184,35 @@ Test(gdb, the_opening_of_gdb_13_is_answered, .timeout = 30)
     cr_assert_str_eq(ask(&l, "qSymbol::"), "OK");
     /* 24 registers of 8 and 4 bytes, 8 of 10, 8 of 4, 16 of 16, 1 of 4, 16 of 16, 15 of 8 */
     cr_assert_eq(strlen(ask(&l, "g")), 2 * (17 * 8 + 7 * 4 + 80 + 32 + 256 + 4 + 256 + 15 * 8));
+    cr_assert_eq(close_link(&l), CV_GDB_CLOSED);
+}
+
+static void note_arch(void *arg, enum cv_arch arch)
+{
+    *(enum cv_arch *)arg = arch;
+}
+
+Test(gdb, a_service_as_i386_has_i386_registers_throughout, .timeout = 30)
+{
+    static struct link l;
+    enum cv_arch wanted = CV_ARCH_COUNT;
+    struct cv_gdb_config config = {.arg = &wanted, .arch = CV_ARCH_I386, .want_arch = note_arch};
+    open_link_as(&l, &config);
+    greet(&l);
+    assert_has(ask(&l, "qXfer:features:read:target.xml:0,fff"), "<architecture>i386</architecture>");
+    assert_has(ask(&l, "qXfer:memory-map:read::0,ffb"), "length=\"0x100000000\"");
+    /* 16 registers of 4 bytes, 8 of 10, 8 of 4, 8 of 16, 1 of 4, 8 of 16, 12 of 4, 1 of 8 */
+    cr_assert_eq(strlen(ask(&l, "g")), 2 * (64 + 80 + 32 + 128 + 4 + 128 + 48 + 8));
+    cr_assert_str_eq(ask(&l, "p8"), "20001000");
+    cr_assert_str_eq(ask(&l, "p10"), "00000000000000000000");
+    cr_assert_str_eq(ask(&l, "p3e"), "E01");
+    assert_has(ask(&l, "?"), "T0505:00000000;04:00000000;08:20001000;thread:");
+    assert_has(ask_monitor(&l, "arch"), "i386");
+    assert_has(ask_monitor(&l, "arch i486"), "arch takes");
+    cr_assert_eq(wanted, CV_ARCH_COUNT);
+    assert_has(ask_monitor(&l, "arch x86-64"), "next connection is x86-64");
+    cr_assert_eq(wanted, CV_ARCH_X86_64);
+    cr_assert_str_eq(ask(&l, "p8"), "20001000", "this one is what it was");
     cr_assert_eq(close_link(&l), CV_GDB_CLOSED);
 }
 
