@@ -1,4 +1,5 @@
 #include "core/inspect.h"
+#include "core/base/check.h"
 #include "core/base/mem.h"
 #include "core/cpu/regs.h"
 #include "core/mem/mmu.h"
@@ -156,6 +157,13 @@ bool cv_inspect_set_reg(struct cv_vm *vm, unsigned reg, uint64_t value)
         return true;
     }
     return false;
+}
+
+void cv_inspect_idt(struct cv_vm *vm, unsigned cpu_index, cv_gva *base, uint32_t *limit)
+{
+    CV_ASSERT(cpu_index == 0);
+    *base = vm->cpu.idtr.base;
+    *limit = vm->cpu.idtr.limit;
 }
 
 bool cv_inspect_translate(struct cv_vm *vm, unsigned cpu_index, cv_gva gva, cv_gpa *gpa)

@@ -28,6 +28,8 @@ enum cv_reg {
 unsigned cv_inspect_reg_size(unsigned reg);
 /* Copies the register, little endian. False: no such register. */
 bool cv_inspect_reg(struct cv_vm *vm, unsigned cpu, unsigned reg, uint8_t *dst);
+/* The interrupt descriptor table: linear address and limit. */
+void cv_inspect_idt(struct cv_vm *vm, unsigned cpu, cv_gva *base, uint32_t *limit);
 /* Guest linear to physical by the CPU's tables, at supervisor rights. False: not mapped. */
 bool cv_inspect_translate(struct cv_vm *vm, unsigned cpu, cv_gva gva, cv_gpa *gpa);
 /* Reads up to len bytes; returns how many from the start could be read (RAM only, never MMIO). */

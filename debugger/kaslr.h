@@ -1,7 +1,8 @@
 /*
  * kaslr.h - how far a Linux guest moved itself from its link address
  *
- * Spec:    Linux Documentation/x86/boot.rst "pref_address", Documentation/x86/x86_64/mm.rst
+ * Spec:    Linux Documentation/x86/boot.rst "pref_address", Documentation/x86/x86_64/mm.rst;
+ *          64-bit kernels, and 32-bit ones that give programs the lower 3 GiB
  * Thread:  engine thread only
  */
 #ifndef CV_DEBUGGER_KASLR_H
