@@ -30,6 +30,8 @@ for command in json.load(open(%r)):
 gdb.write(%r)
 """
 MARK = "@@ command @@"
+HISTORY = "No more reverse-execution history."
+FLUSH = "maintenance flush register-cache"
 ICOUNT = re.compile(r"icount (\d+)")
 
 
@@ -73,6 +75,13 @@ def icount_of(answer):
     m = ICOUNT.search(answer)
     check(m, "no icount in %r" % answer)
     return int(m.group(1))
+
+
+def value(answer):
+    """The number in what `print` or `info registers NAME` answered."""
+    m = re.search(r"0x[0-9a-f]+", answer)
+    check(m, "no number in %r" % answer)
+    return int(m.group(0), 16)
 
 
 def children(pid):

@@ -14,13 +14,11 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dialogue import (CV, Place, Server, alive, check, children, hear, icount_of, script,  # noqa: E402
-                      talk, wait_for)
+from dialogue import (CV, FLUSH, HISTORY, Place, Server, alive, check, children, hear, icount_of,  # noqa: E402
+                      script, talk, value, wait_for)
 from cvtest import GUEST, GUESTS, Skip, case, expect, finish, info, run  # noqa: E402
 
 HERE = tempfile.mkdtemp(prefix="cvtest-gdb-")
-HISTORY = "No more reverse-execution history."
-FLUSH = "maintenance flush register-cache"
 made = {}
 
 
@@ -77,13 +75,6 @@ def kernel_trace():
         out, _ = expect(0, "record", *kernel_machine(), "-o", path)
         made["kernel"] = path, out.decode(errors="replace")
     return made["kernel"]
-
-
-def value(answer):
-    """The number in what `print` or `info registers NAME` answered."""
-    m = re.search(r"0x[0-9a-f]+", answer)
-    check(m, "no number in %r" % answer)
-    return int(m.group(0), 16)
 
 
 # -- the crash ---------------------------------------------------------------------------------------
