@@ -6,6 +6,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 70
 mode=${CV_MODE:-release}
 log=build/test-log
+limit=3000 # seconds for a script
+[ "$ring" = soak ] && limit=14400
 mkdir -p "$log"
 passed=0 failed=0 skipped=0
 
@@ -36,7 +38,7 @@ unit() {
 # Adds the last line of a script that prints "N passed, N failed, N skipped".
 script() {
     name=$(basename "$1" .py)
-    timeout 3000 "$@" 2>&1 | tee "$log/$name.out"
+    timeout $limit "$@" 2>&1 | tee "$log/$name.out"
     line=$(tail -n 1 "$log/$name.out")
     p=$(echo "$line" | sed -n 's/^\([0-9]*\) passed, .*/\1/p')
     f=$(echo "$line" | sed -n 's/.* \([0-9]*\) failed.*/\1/p')
@@ -71,7 +73,9 @@ full)
     script tests/replay/test_ends.py
     script tests/replay/test_damage.py
     script tests/replay/test_linux.py
+    script tests/replay/test_kernels.py
     script tests/gdb/test_gdb.py
+    script tests/gdb/test_gdb32.py
     script tests/mutation/mutate.py
     script tests/fuzz/run.sh 6
     ;;

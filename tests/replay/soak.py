@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""make soak: 20 replays of a cloud boot over all axes, 60 kills of a recording, 1,000 seeks; prints its counts."""
+"""make soak: 20 replays of a cloud boot over all axes, five kernels whole on the slow axes, 60 kills of a recording, 1,000 seeks."""
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from cvtest import AXES, CV, GUESTS, case, check, expect, finish, info, verify  # noqa: E402
+import kernels  # noqa: E402
 from killing import judge_killed, record_and_kill  # noqa: E402
 from rsp import Rsp  # noqa: E402
 
@@ -36,6 +38,29 @@ def replays(directory):
             print("        replay %2d %-18s to %-10s %s  %.0f s" %
                   (i, name, stop, result["state"], time.monotonic() - start_time), flush=True)
     check(all(len(seen) == 1 for seen in states.values()), states)
+
+
+def whole_runs(directory, name):
+    """What test_kernels.py goes a part of the way on these axes; and more places to seek."""
+    trace = os.path.join(directory, "work-%s.cvt" % name)
+    out = kernels.record(trace, kernels.machine(name, "work"), "power-off")
+    kernels.replays(trace, out, "plain", "small-cache", "no-chain", "tiny-tlb", "interpreter", ("one-insn-blocks", 0.2),
+                    ("flush-each-block", 0.002))
+    kernels.seeks(directory, trace, "soak " + name, places=100, fresh=10)
+
+
+def beyond_4g(directory):
+    """32-bit kernels with more memory than they can map: highmem, and with PAE what lies above 4 GiB."""
+    for name, size in (("686", "3G"), ("686-pae", "5G")):
+        args = kernels.machine(name, "work")
+        args[args.index("--memory") + 1] = size
+        out, err = expect(0, "run", *args, timeout=3000)
+        text = kernels.text_of(out)
+        kernels.check_log(name, text)
+        kernels.check_work(name, text)
+        total = int(re.search(r"Memory: \d+K/(\d+)K available", text).group(1))
+        check(total > (int(size[0]) << 20) - (1 << 16), "%s sees %d KiB of %s" % (name, total, size))
+        check(int(re.search(r"(\d+)MB HIGHMEM available", text).group(1)) > 2000, "no highmem")
 
 
 def kills(directory):
@@ -81,6 +106,9 @@ def seeks(directory):
 
 
 case("soak: 20 replays over all axes", replays)
+for kernel in kernels.NAMES:
+    case("soak: %s on the slow axes" % kernel, whole_runs, kernel)
+case("soak: 32-bit kernels with much memory", beyond_4g)
 case("soak: 60 times kill -9", kills)
 case("soak: 1,000 seeks", seeks)
 finish()
