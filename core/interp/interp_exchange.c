@@ -80,13 +80,11 @@ static bool compare_exchange_pair(struct cv_interp_op *x)
     unsigned half = x->insn->opsize == 8 ? 8 : 4;
     uint64_t mask = cv_interp_mask(half), lo, hi, pair[2];
     cv_gva gva;
-    if (!cv_interp_memory(x, 0, half * 2, CV_ACC_WRITE, &gva)) {
-        return false;
-    }
+    bool inside = cv_interp_memory(x, 0, half * 2, CV_ACC_WRITE, &gva);
     if (half == 8 && (gva & 15) != 0) {
-        return cv_raise_gp0(cpu);
+        return cv_raise_gp0(cpu); /* before #SS: docs/determinism.md */
     }
-    if (!cv_mem_probe(cpu, gva, half * 2, CV_ACC_WRITE) ||
+    if (!inside || !cv_mem_probe(cpu, gva, half * 2, CV_ACC_WRITE) ||
         !cv_interp_read_two(cpu, gva, half, half * 2, &lo, &hi)) {
         return false;
     }
