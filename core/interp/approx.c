@@ -94,13 +94,11 @@ bool cv_approx_run(struct cv_cpu *cpu, const struct cv_insn *insn)
     }
     if (insn->is_mem) {
         cv_gva gva;
-        if (!cv_interp_ea(cpu, insn, &gva, CV_ACC_READ)) {
-            return false;
-        }
+        bool inside = cv_interp_ea(cpu, insn, &gva, CV_ACC_READ);
         if ((insn->info->flags & CV_OF_ALIGN) && (gva & (insn->memsize - 1u))) {
             return cv_raise_gp0(cpu);
         }
-        if (!cv_mem_read_buf(cpu, gva, source, insn->memsize)) {
+        if (!inside || !cv_mem_read_buf(cpu, gva, source, insn->memsize)) {
             return false;
         }
     } else {

@@ -28,7 +28,12 @@ uint64_t cv_interp_ea_offset(const struct cv_cpu *cpu, const struct cv_insn *ins
 bool cv_interp_ea_at(struct cv_cpu *cpu, const struct cv_insn *insn, uint64_t plus,
                      unsigned size, unsigned acc, cv_gva *gva)
 {
-    uint64_t off = truncate(cv_interp_ea_offset(cpu, insn) + plus, insn->adsize);
+    /* The first byte's offset is cut to the address size; in 64-bit mode the operand goes
+     * on from there, past 4 GiB too. */
+    uint64_t off = cv_interp_ea_offset(cpu, insn) + plus;
+    if (insn->mode != 64) {
+        off = (uint32_t)off;
+    }
     return cv_seg_linear(cpu, insn->ea_seg, off, size, acc, gva);
 }
 

@@ -191,7 +191,10 @@ static void emit(uint8_t *slot, const struct cv_insn *insn)
         put(&o, x.modrm);
     }
     if (insn->imm_size == 1) {
-        put(&o, (uint8_t)insn->imm);
+        bool is4 = insn->vex && insn->map == CV_MAP_0F3A && insn->opcode >= 0x4a &&
+                   insn->opcode <= 0x4c;
+        /* SDM 2 "VBLENDVPS": outside 64-bit mode imm8[7] is ignored */
+        put(&o, (uint8_t)(insn->imm & (is4 && insn->mode != 64 ? 0x7f : 0xff)));
     }
     if (flags) {
         put_all(&o, flags_out, sizeof(flags_out));
@@ -237,16 +240,23 @@ static bool is_no_wait(const struct cv_insn *insn)
     }
     switch (insn->opcode) {
     case 0xd9:
-        return insn->is_mem && insn->reg == 7; /* FNSTCW */
+        return insn->is_mem && (insn->reg & 7) == 7; /* FNSTCW; REX.R does not count */
     case 0xdb:
         return !insn->is_mem && modrm >= 0xe0 && modrm <= 0xe4; /* FNCLEX, FNINIT ... */
     case 0xdd:
-        return insn->is_mem && insn->reg == 7; /* FNSTSW */
+        return insn->is_mem && (insn->reg & 7) == 7; /* FNSTSW */
     case 0xdf:
         return !insn->is_mem && modrm == 0xe0; /* FNSTSW AX */
     default:
         return false;
     }
+}
+
+/* SDM 2 "CVTPI2PS", "CVTPI2PD": a memory operand is no MMX register, so no pending x87
+ * exception is looked for. */
+static bool is_mmx_only_in_name(const struct cv_insn *insn)
+{
+    return insn->is_mem && insn->map == CV_MAP_0F && insn->opcode == 0x2a;
 }
 
 bool cv_vector_available(struct cv_cpu *cpu, const struct cv_insn *insn)
@@ -269,7 +279,7 @@ bool cv_vector_available(struct cv_cpu *cpu, const struct cv_insn *insn)
         return cv_raise(cpu, CV_EXC_NM, false, 0);
     }
     if ((flags & (CV_OF_MMX | CV_OF_FPU)) && (cv_fpregs_fsw() & FSW_ES) &&
-        !((flags & CV_OF_FPU) && is_no_wait(insn))) {
+        !((flags & CV_OF_FPU) && is_no_wait(insn)) && !is_mmx_only_in_name(insn)) {
         return cv_raise(cpu, CV_EXC_MF, false, 0);
     }
     return true;
@@ -286,11 +296,12 @@ static bool prepare_memory(struct cv_vector *v, struct cv_cpu *cpu,
     unsigned size = insn->memsize;
     unsigned acc = flags & CV_OF_WRITES_RM ? CV_ACC_WRITE : CV_ACC_READ;
     CV_ASSERT(size <= sizeof(v->buf));
-    if (!cv_interp_ea(cpu, insn, gva, acc)) {
-        return false;
-    }
+    bool inside = cv_interp_ea(cpu, insn, gva, acc);
     if ((flags & CV_OF_ALIGN) && (*gva & (size - 1u)) != 0) {
-        return cv_raise_gp0(cpu);
+        return cv_raise_gp0(cpu); /* before #SS: docs/determinism.md */
+    }
+    if (!inside) {
+        return false;
     }
     if (flags & CV_OF_READS_RM) {
         return cv_mem_read_buf(cpu, *gva, v->buf, size);
@@ -369,6 +380,11 @@ bool cv_vector_run(struct cv_vector *v, struct cv_cpu *cpu, const struct cv_insn
     load_general(v, cpu, insn);
     int signo = ((int (*)(struct frame *))(uintptr_t)thunk)(&v->frame);
     if (signo != 0) {
+        if ((insn->info->flags & CV_OF_MMX) &&
+            !is_mmx_only_in_name(insn)) { /* TOP is 0 then: docs/determinism.md */
+            uint64_t mm;
+            cv_fpregs_get_mm(0, &mm);
+        }
         return raise_host_fault(cpu, signo);
     }
     store_general(v, cpu, insn);

@@ -404,7 +404,12 @@ static void two_operands(struct run *r, uint8_t modrm)
     } else if (cx >= QNAN || cy >= QNAN) {
         result = pick_nan(r, y, cy, x, cx);
     } else {
-        if ((cx == DENORMAL || cy == DENORMAL) && !masked(r, DE)) {
+        /* SDM 1 "Floating-Point Exception Priority" (4.9.2): FYL2X of a negative number
+         * or of zero, FYL2XP1 of minus infinity are invalid or a division by zero before
+         * they are a denormal operand */
+        bool before = (modrm == 0xf1 && (cx == ZERO || is_neg(x))) ||
+                      (modrm == 0xf9 && cx == INFINITE && is_neg(x));
+        if (!before && (cx == DENORMAL || cy == DENORMAL) && !masked(r, DE)) {
             return;
         }
         switch (modrm) {
