@@ -103,6 +103,10 @@ struct cv_rm cv_probe_here(struct cv_build *t, unsigned acc, unsigned size);
 void cv_probe_offset(struct cv_build *t, const struct cv_insn *in);
 /* Makes the offset in T1 of an access of size bytes a linear address. Uses T2 and S0. */
 void cv_probe_segment(struct cv_build *t, const struct cv_insn *in, unsigned size);
+/* Reads a byte of a probed operand into S0: for an instruction that may leave its access out, or
+ * does something before it. An empty TLB entry lets one page of addresses through that are not canonical (CV_TLB_NONE):
+ * there nothing but the access itself faults. */
+void cv_probe_touch(struct cv_build *t, struct cv_rm rm);
 /* Registers a host pc at which a host fault means: interpret this instruction. */
 void cv_probe_trap(struct cv_build *t);
 

@@ -89,6 +89,9 @@ static bool gen_by_cl(struct cv_build *t, const struct cv_insn *in)
     if (two) {
         enc.reg = (uint8_t)cv_build_read(t, in->reg, HR_T1);
     }
+    if (seen && in->is_mem) {
+        cv_probe_touch(t, rm); /* a count of 0 is jumped over */
+    }
     if (!seen) {
         cv_emit_mov32(e, HR_S0, HR_GCX);
         cv_emit_enc(e, &enc, &rm);

@@ -110,6 +110,12 @@ bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in)
                        : e_gpr                       ? cv_build_read(t, in->rm, HR_T2)
                                                      : in->rm);
     }
+    if (in->is_mem && (flags & CV_OF_WRITES_RM) != 0 &&
+        (flags & (CV_OF_FPU | CV_OF_MMX)) != 0) {
+        /* An unmasked x87 exception suppresses the store; an MMX store clears TOP before
+         * its fault. */
+        cv_probe_touch(t, rm);
+    }
     if (g_gpr) {
         unsigned scratch = in->is_mem ? HR_S0 : HR_T1;
         enc.reg = (uint8_t)cv_build_read(t, in->reg, scratch);

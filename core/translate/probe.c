@@ -234,6 +234,12 @@ struct cv_rm cv_probe_base(struct cv_build *t, unsigned reg, int32_t disp, unsig
     return probe_reg(t, HR_T1, acc, size);
 }
 
+void cv_probe_touch(struct cv_build *t, struct cv_rm rm)
+{
+    struct cv_enc movzx = {.map = CV_MAP_0F, .opcode = 0xb6, .reg = HR_S0};
+    cv_emit_enc(&t->e, &movzx, &rm);
+}
+
 void cv_probe_trap(struct cv_build *t)
 {
     struct cv_stub *s = cv_chain_stub(t, CV_LEFT_TRAP);
