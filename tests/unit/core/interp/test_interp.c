@@ -403,6 +403,7 @@ static const struct privilege_case privilege_cases[] = {
     {"invlpg", {0x0f, 0x01, 0x3b}, CV_EXC_GP},
     {"invpcid", {0x66, 0x0f, 0x38, 0x82, 0x03}, CV_EXC_GP},
     {"wbinvd", {0x0f, 0x09}, CV_EXC_GP},
+    {"rdpmc, and there is none", {0x0f, 0x33}, CV_EXC_GP},
     {"swapgs", {0x0f, 0x01, 0xf8}, CV_EXC_GP},
     {"sysret", {0x48, 0x0f, 0x07}, CV_EXC_GP},
     {"sysexit", {0x0f, 0x35}, CV_EXC_GP},
