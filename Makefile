@@ -98,10 +98,12 @@ $(B)/%.o: %.c
 	$(CC) $(CFLAGS) -c -o $@ $<
 
 # -- unit tests: one Criterion program a directory of tests/unit ---------------------------------
-UNIT_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c))))
-UNIT_BINS := $(foreach d,$(UNIT_DIRS),$(B)/unit/$(subst /,-,$(patsubst tests/unit/%,%,$(d))))
+# ... and of tests/diff: build/$(MODE)/unit/diff-user
+UNIT_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c tests/diff/*/*.c))))
+unit_name = $(subst /,-,$(patsubst tests/%,%,$(patsubst tests/unit/%,%,$(1))))
+UNIT_BINS := $(foreach d,$(UNIT_DIRS),$(B)/unit/$(call unit_name,$(d)))
 define UNIT_RULE
-$(B)/unit/$(subst /,-,$(patsubst tests/unit/%,%,$(1))): $(call obj,$(wildcard $(1)/*.c)) $(LIBS)
+$(B)/unit/$(call unit_name,$(1)): $(call obj,$(wildcard $(1)/*.c)) $(LIBS)
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) -lcriterion -lZydis -lm
 endef
@@ -154,7 +156,7 @@ test-quick:
 	@tests/run.sh quick
 
 soak: deps
-	@$(MAKE) --no-print-directory all guests
+	@$(MAKE) --no-print-directory all guests $(B)/unit/diff-user
 	@tests/run.sh soak
 
 bench: deps

@@ -1,0 +1,67 @@
+/*
+ * Every form of every instruction against the bare host CPU, three ways: host,
+ * interpreter, translator.
+ *
+ * The forms are shared out to one process a host CPU. Environment: CV_DIFF_SEED,
+ * CV_DIFF_CASES (a form, 200), CV_DIFF_SCALE (multiplies that), CV_DIFF_FORM (part of a
+ * name) and CV_DIFF_CASE (one number alone).
+ */
+#include "campaign.h"
+#include "excluded.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct campaign *run_once(void)
+{
+    static struct campaign c;
+    if (!c.done) {
+        campaign_run(&c);
+    }
+    return &c;
+}
+
+Test(forms, every_table_entry_has_a_form)
+{
+    static struct diff_forms forms;
+    diff_forms_make(&forms);
+    cr_expect_eq(forms.missed, 0u, "%u table entries have no form", forms.missed);
+    cr_expect_gt(forms.count, 9000u);
+}
+
+Test(forms, every_exclusion_names_a_test_that_exists)
+{
+    unsigned count;
+    const struct excluded *list = excluded_list(&count);
+    for (unsigned i = 0; i < count; i++) {
+        char path[160], line[200];
+        bool found = false;
+        snprintf(path, sizeof(path), "%s", list[i].proof);
+        char *name = strchr(path, ':');
+        cr_assert_not_null(name);
+        *name++ = '\0';
+        FILE *f = fopen(path, "r");
+        cr_assert_not_null(f, "%s: run from the top of the tree", path);
+        while (!found && fgets(line, sizeof(line), f) != NULL) {
+            found = strncmp(line, "Test(", 5) == 0 && strstr(line, name) != NULL;
+        }
+        fclose(f);
+        cr_expect(found, "%s has no test %s", path, name);
+    }
+}
+
+Test(forms, they_agree_with_the_host, .timeout = 3600)
+{
+    const struct campaign *c = run_once();
+    campaign_report(c);
+    cr_expect_eq(c->total.failed, 0u, "%llu cases differ",
+                 (unsigned long long)c->total.failed);
+    cr_expect_eq(c->dead_workers, 0u);
+    cr_expect_eq(c->poor_forms, 0u, "%u forms had too few cases, or never completed one",
+                 c->poor_forms);
+    if (c->whole && c->per_form >= 200 && c->host_has_32) {
+        cr_expect_geq(c->total.compared, 1000000u);
+    }
+}
