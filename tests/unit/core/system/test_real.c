@@ -67,7 +67,7 @@ Test(real, only_selector_and_base_follow_a_load)
         if (seg != CV_CS) {
             cr_assert(cv_seg_load(cpu, seg, 0xfedc));
         } else {
-            cr_assert(cv_far_jump(cpu, 0xfedc, 0x12345, 4));
+            cr_assert(cv_far_jump(cpu, 0xfedc, 0x12345, 4, 0));
         }
         cr_assert_eq(cpu->seg[seg].sel, 0xfedc);
         cr_assert_eq(cpu->seg[seg].base, 0xfedc0);
@@ -89,7 +89,7 @@ Test(real, a_fault_pushes_three_words_and_counts_one_step)
     cr_assert_eq(peek(m, 0x41ffa) & 0xffffffffffff, 0x020240000300);
     cr_assert_eq(cpu->rflags, CV_FL_FIXED);
     cr_assert(m->seen == 1 && m->last.vector == CV_EXC_GP && m->last_rip == 0x300);
-    cr_assert(cv_iret(cpu, 2));
+    cr_assert(cv_iret(cpu, 2, 0));
     cr_assert_eq(m->irets, 1);
     cr_assert_eq(m->last_frame, 0x41ffa);
     cr_assert_eq(cpu->rip, 0x300);
@@ -131,7 +131,7 @@ Test(real, halt_and_nmi_block_end_as_elsewhere)
     cr_assert_eq(cpu->rip, CV_EXC_NMI);
     cpu->nmi_pending = 1;
     cr_assert(!cv_boundary_deliver(cpu));
-    cr_assert(cv_iret(cpu, 2));
+    cr_assert(cv_iret(cpu, 2, 0));
     cr_assert_eq(cpu->nmi_blocked, 0);
     machine_free(m);
 }
