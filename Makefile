@@ -148,6 +148,7 @@ demo: deps
 	@tests/demo.sh
 
 test: deps
+	@tests/support/deps.sh qemu-system-x86
 	@$(MAKE) --no-print-directory all unit guests $(B)/tests/replay/damage
 	@tests/run.sh full
 

@@ -87,6 +87,7 @@ full)
     script tests/gdb/test_gdb.py
     script tests/gdb/test_gdb32.py
     script tests/mutation/mutate.py
+    script tests/diff/system/run.py
     script tests/fuzz/run.sh 6
     ;;
 soak)
