@@ -43,12 +43,21 @@ static bool names_width(const struct cv_insn *in)
            (in->map == CV_MAP_0F3A && (in->opcode & 0xfc) == 0x60); /* PCMPxSTRx */
 }
 
+/* Is imm8[7:4] a register? Outside 64-bit mode bit 7 is ignored: SDM 2 "VBLENDVPS". */
+static bool names_fourth(const struct cv_insn *in)
+{
+    return in->vex && in->map == CV_MAP_0F3A && in->opcode >= 0x4a && in->opcode <= 0x4c;
+}
+
 static void fill_enc(const struct cv_insn *in, struct cv_enc *enc)
 {
     *enc = (struct cv_enc){
         .map = in->map, .opcode = in->opcode, .reg = in->reg, .imm_size = in->imm_size};
     for (unsigned i = 0; i < in->imm_size && i < 8; i++) {
         enc->imm |= (uint64_t)in->bytes[in->imm_off + i] << (8 * i);
+    }
+    if (in->mode != 64 && names_fourth(in)) {
+        enc->imm &= 0x7f;
     }
     if (in->info->form == CV_FORM_X87) {
         enc->reg = in->reg & 7;
