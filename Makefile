@@ -98,8 +98,8 @@ $(B)/%.o: %.c
 	$(CC) $(CFLAGS) -c -o $@ $<
 
 # -- unit tests: one Criterion program a directory of tests/unit ---------------------------------
-# ... and of tests/diff: build/$(MODE)/unit/diff-user
-UNIT_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c tests/diff/*/*.c))))
+# ... and tests/diff/user: build/$(MODE)/unit/diff-user (tests/diff/system is a guest)
+UNIT_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c tests/diff/user/*.c))))
 unit_name = $(subst /,-,$(patsubst tests/%,%,$(patsubst tests/unit/%,%,$(1))))
 UNIT_BINS := $(foreach d,$(UNIT_DIRS),$(B)/unit/$(call unit_name,$(d)))
 define UNIT_RULE

@@ -189,6 +189,13 @@ def words():
     return out
 
 
+def documented():
+    """docs/cpu.md tells of every operation how it is proved."""
+    ops = set(re.findall(r"X\((\w+)\)", open("core/decode/op.h").read())) - {"name"}
+    words_there = set(re.findall(r"\w+", open("docs/cpu.md").read()))
+    return ["docs/cpu.md: %s is missing" % op for op in sorted(ops - words_there)]
+
+
 rule("floors", floors())
 rule("headers compile alone and open with a block", headers())
 rule("sizes and names", sizes())
@@ -198,5 +205,6 @@ rule("core takes nothing from libc", core_symbols())
 rule("core keeps no file-scope state", core_state())
 rule("core has no forbidden instruction", core_instructions())
 rule("no unfinished business", words())
+rule("docs/cpu.md names every operation", documented())
 print("%d passed, %d failed, 0 skipped" % (passed, failed))
 sys.exit(1 if failed else 0)
