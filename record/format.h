@@ -17,7 +17,7 @@
 #include "core/base/types.h"
 
 #define CV_TRACE_VERSION 1u
-#define CV_MACHINE_EPOCH 1u /* bumped on any change that a guest can see */
+#define CV_MACHINE_EPOCH 2u /* bumped on any change that a guest can see */
 
 /* -- superblock ---------------------------------------------------------------------- */
 

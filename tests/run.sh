@@ -92,6 +92,7 @@ full)
     ;;
 soak)
     script tests/replay/soak.py
+    script tests/replay/endurance.py
     ;;
 esac
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -5,6 +5,7 @@
  * the interpreter's: registers, flags, FPU image, faults, RAM, A and D bits. One seed
  * again: run the suite with --filter and look at the printed seed.
  */
+#include "tests/support/seed.h"
 #include "tests/unit/core/translate/lockstep.h"
 #include "tests/unit/core/translate/twin.h"
 
@@ -78,7 +79,7 @@ ParameterizedTest(struct axis *axis, lockstep,
 {
     for (uint64_t seed = 1; seed <= axis->programs; seed++) {
         const char *diff =
-            lockstep_run(axis, seed * 1000 + axis->entries + axis->config.block_insns);
+            lockstep_run(axis, (test_seed() * 1000 + seed) * 1000 + axis->entries + axis->config.block_insns);
         cr_assert_null(diff, "%s: %s", axis->name, diff);
     }
 }
@@ -88,7 +89,7 @@ ParameterizedTest(struct axis *axis, lockstep, random_programs_agree_with_the_in
 {
     for (uint64_t seed = 1; seed <= axis->programs; seed++) {
         const char *diff =
-            lockstep_run(axis, seed * 1000 + axis->entries + axis->config.block_insns);
+            lockstep_run(axis, (test_seed() * 1000 + seed) * 1000 + axis->entries + axis->config.block_insns);
         cr_assert_null(diff, "%s", diff);
     }
 }
