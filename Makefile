@@ -122,7 +122,7 @@ FUZZ_LIBS := $(B)/libcv-debugger.a $(B)/libcv-record.a $(B)/libcv-core.a $(B)/li
 FUZZ_trace  := tests/fuzz/lib/trace.c $(addprefix tests/unit/record/,toy_vm.c scenario.c memfile.c)
 FUZZ_sums   := $(FUZZ_trace)
 FUZZ_decode := tests/unit/core/decode/oracle.c
-FUZZ_insn   := tests/unit/core/translate/twin.c
+FUZZ_insn   := tests/unit/core/translate/twin.c tests/unit/core/verify/verify.c
 FUZZ_state  := tests/fuzz/lib/guest.c
 FUZZ_modes  := tests/fuzz/lib/modes.c tests/unit/core/verify/verify.c
 define FUZZ_RULE

@@ -10,6 +10,7 @@
 #include "core/decode/decode.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/core/translate/twin.h"
+#include "tests/unit/core/verify/verify.h"
 
 #include <string.h>
 
@@ -108,6 +109,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *diff = twin_diff(t, stops[i] == LAST_STEP);
         FUZZ_CHECK(diff == NULL, "before step %u: %s", (unsigned)stops[i], diff);
     }
+    struct verify_report report;
+    verify_all(t->a.exec, &report);
+    FUZZ_CHECK(report.bad == 0, "emitted code: %s", report.first);
     twin_free(t);
     return 0;
 }

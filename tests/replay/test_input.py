@@ -130,7 +130,7 @@ def versions(directory):
         refused(directory, 65, r"forged.cvt: trace format 2; this build reads 1;", command, forged(both, version=2))
     refused(directory, 65, r"trace format 4294967295; this build reads 1;", "info", forged(both, version=2**32 - 1))
     refused(directory, 65, r"trace format 0; this build reads 1;", "info", forged(both, version=0))
-    refused(directory, 65, r"machine model 7; this build replays 1;", "verify", forged(both, epoch=7))
+    refused(directory, 65, r"machine model 7; this build replays 2;", "verify", forged(both, epoch=7))
     refused(directory, 65, r"features this build lacks \(bits 8000000000000001\)", "verify",
             forged(both, incompat=1 << 63 | 1))
     refused(directory, 65, r"byte 99999999 of", "verify", forged(both, base_offset=99999999))

@@ -199,8 +199,8 @@ Test(damage, foreign_versions_are_refused_by_name)
         const char *sentence;
     } rows[] = {
         {CV_TRACE_VERSION + 1, CV_MACHINE_EPOCH, 0, "trace format 2; this build reads 1"},
-        {CV_TRACE_VERSION, CV_MACHINE_EPOCH + 6, 0,
-         "machine model 7; this build replays 1"},
+        {CV_TRACE_VERSION, 1, 0, "machine model 1; this build replays 2"},
+        {CV_TRACE_VERSION, 7, 0, "machine model 7; this build replays 2"},
         {CV_TRACE_VERSION, CV_MACHINE_EPOCH, 0x10, "features this build lacks (bits 10)"},
     };
     struct memfile m;
