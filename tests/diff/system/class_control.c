@@ -278,7 +278,8 @@ static void operands(struct tcase *c, u32 kind, u32 cpl)
         put8(c, 0xc0 | reg << 3 | AX);
         break;
     case O_DR_READ:
-        put8(c, 0xc0 | pick(8) << 3 | AX);
+        reg = pick(8);
+        put8(c, 0xc0 | reg << 3 | AX);
         break;
     case O_MSR_WRITE:
     case O_MSR_READ:
@@ -317,6 +318,12 @@ static void make(struct tcase *c, u32 n, bool in_long_mode)
         put8(c, ops[i].bytes[k]);
     }
     operands(c, ops[i].kind, cpl);
+    bool debug = ops[i].kind == O_DR_WRITE || ops[i].kind == O_DR_READ;
+    if (debug && (cr4 & 8) != 0 && (c->code[c->code_len - 1] >> 4 & 3) == 2 && cpl == 3) {
+        c->predicted = true; /* the peer looks at CPL first */
+        c->vector = 6;
+        c->excuse = "SDM 3B \"Debug Registers DR4 and DR5\"";
+    }
     if ((dr7 & 0x2000) != 0) {
         c->predicted = true; /* the peer has no general detection */
         c->vector = 1;
