@@ -50,6 +50,7 @@ static void read_identity(void)
     __asm__ volatile("1: rdrand %0; jnc 1b" : "=r"(random) : : "cc");
     mix(random);
     mix(rdtsc());
+    mix(inb(0x64)); /* the keyboard controller's status */
 }
 
 /* Flags that the manual leaves undefined, as PUSHF and an exception frame show them. */

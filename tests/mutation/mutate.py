@@ -126,7 +126,8 @@ def check_seeks(guest, trace):
     p = subprocess.Popen([cvtest.CV, "gdbserver", trace, "--socket", socket_path, "--at", "0"], stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        check(b"listening" in p.stdout.readline(), "gdbserver does not listen")
+        if b"listening" not in p.stdout.readline():
+            raise Found("seek: the server does not come up: %s" % p.stderr.read().decode(errors="replace")[-200:])
         link = Rsp(socket_path)
         end = int(re.search(r"\d+", link.monitor("when-end")).group(0))
         spots = [end * part // 16 for part in (9, 3, 14, 4, 9, 1, 15, 2, 13)]
