@@ -97,7 +97,7 @@ static bool wraps_offset(const struct diff_case *c, const struct diff_result *g,
 {
     return c->insn.adsize == 2 && is_taken_in_parts(&c->insn) && g->vector == CV_EXC_PF &&
            h->vector == CV_EXC_PF && (g->cr2 >> 16) == (h->cr2 >> 16) &&
-           (g->cr2 & 0xffff) > 0xfc00;
+           ((g->cr2 & 0xffff) > 0xfc00 || (h->cr2 & 0xffff) > 0xfc00);
 }
 
 /* MASKMOVDQU of nothing: "page faults may still be signaled (implementation dependent)",
