@@ -4,6 +4,7 @@
 #include "core/mem/tlb.h"
 #include "core/system/control.h"
 
+#include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,4 +195,18 @@ int stepper_vector(const struct stepper *s)
 {
     uint64_t off = s->cpu.rip - STEPPER_HANDLER;
     return off < 256 * 16 && off % 16 == 0 ? (int)(off / 16) : -1;
+}
+
+void stepper_one(struct stepper *s)
+{
+    uint64_t before = cv_cpu_icount(&s->cpu);
+    stepper_step(s);
+    cr_assert_eq(cv_cpu_icount(&s->cpu), before + 1);
+}
+
+void stepper_some(struct stepper *s, unsigned n)
+{
+    while (n-- > 0) {
+        stepper_one(s);
+    }
 }

@@ -60,6 +60,15 @@ void stepper_protect(struct stepper *s, cv_gva gva, unsigned bits);
 /* Maps the page elsewhere. */
 void stepper_map(struct stepper *s, cv_gva gva, cv_gpa gpa, unsigned bits);
 void stepper_step(struct stepper *s);
+/* One step, which must count as one; n of them. */
+void stepper_one(struct stepper *s);
+void stepper_some(struct stepper *s, unsigned n);
+/* Copies the bytes of an instruction to STEPPER_CODE and points rip there. */
+#define STEPPER_PLACE(s, ...)                                                            \
+    do {                                                                                 \
+        static const uint8_t code_[] = {__VA_ARGS__};                                    \
+        stepper_code((s), code_, sizeof(code_));                                         \
+    } while (0)
 /* Vector of the handler rip stands at, or -1. */
 int stepper_vector(const struct stepper *s);
 

@@ -28,19 +28,6 @@ static void teardown(void)
 
 TestSuite(debug, .init = setup, .fini = teardown);
 
-#define CODE(...)                                                                        \
-    do {                                                                                 \
-        static const uint8_t code_[] = {__VA_ARGS__};                                    \
-        stepper_code(s, code_, sizeof(code_));                                           \
-    } while (0)
-
-static void step_once(void)
-{
-    uint64_t before = cv_cpu_icount(&s->cpu);
-    stepper_step(s);
-    cr_assert_eq(cv_cpu_icount(&s->cpu), before + 1);
-}
-
 static void forget(void)
 {
     s->cpu.db_pending = 0;
@@ -82,13 +69,13 @@ Test(debug, a_data_breakpoint_meets_every_overlapping_access)
                     arm(dr, kind, field[len]);
                     s->cpu.gpr[CV_RBX] = gva;
                     stepper_code(s, store[size], 3);
-                    step_once();
+                    stepper_one(s);
                     cr_assert_eq(s->cpu.db_pending, meets, "store %u %u %d", len, size,
                                  (int)d);
                     cr_assert_eq(s->cpu.dr6_pending, meets ? 8 : 0);
                     forget();
                     stepper_code(s, load[size], 3);
-                    step_once();
+                    stepper_one(s);
                     cr_assert_eq(s->cpu.db_pending, meets && kind == 3);
                     forget();
                 }
@@ -99,32 +86,32 @@ Test(debug, a_data_breakpoint_meets_every_overlapping_access)
 
 Test(debug, an_access_over_a_page_edge_meets_breakpoints_on_both_sides)
 {
-    CODE(0x48, 0x89, 0x03);
+    STEPPER_PLACE(s, 0x48, 0x89, 0x03);
     s->cpu.gpr[CV_RBX] = STEPPER_DATA + 0xffc;
     arm(STEPPER_DATA + 0xfff, 1, 0);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 1);
     forget();
     arm(STEPPER_DATA + 0x1003, 1, 0);
     s->cpu.rip = STEPPER_CODE;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 1);
     forget();
     arm(STEPPER_DATA + 0x1004, 1, 0);
     s->cpu.rip = STEPPER_CODE;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 0);
 }
 
 Test(debug, the_trap_comes_after_the_instruction_with_rf_clear)
 {
-    CODE(0x48, 0x89, 0x03, 0x90);
+    STEPPER_PLACE(s, 0x48, 0x89, 0x03, 0x90);
     arm(STEPPER_DATA, 1, 2);
     s->cpu.gpr[CV_RBX] = STEPPER_DATA;
     s->cpu.gpr[CV_RAX] = 0x1122;
     s->cpu.rflags |= CV_FL_TF;
     cv_control_changed(&s->cpu);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(word_at(STEPPER_DATA), 0x1122, "the store has been made");
     cr_assert(cv_boundary_deliver(&s->cpu));
     cr_assert_eq(stepper_vector(s), CV_EXC_DB);
@@ -137,12 +124,12 @@ Test(debug, the_trap_comes_after_the_instruction_with_rf_clear)
 /* The condition bits of breakpoints that are not enabled stay clear in this model. */
 Test(debug, a_breakpoint_needs_its_enable_bit_local_or_global)
 {
-    CODE(0x88, 0x03);
+    STEPPER_PLACE(s, 0x88, 0x03);
     s->cpu.gpr[CV_RBX] = STEPPER_DATA;
     s->cpu.dr[0] = s->cpu.dr[1] = s->cpu.dr[2] = STEPPER_DATA;
     s->cpu.dr[7] = 0x400 | 2 | 4 | 0x1110000; /* G0, L1; DR2 is off */
     cv_control_changed(&s->cpu);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.dr6_pending, 3);
 }
 
@@ -155,7 +142,7 @@ Test(debug, general_detect_faults_on_reads_and_writes)
         cv_control_changed(&s->cpu);
         s->cpu.gpr[CV_RSP] = STEPPER_RSP0;
         stepper_code(s, codes[i], 3);
-        step_once();
+        stepper_one(s);
         cr_assert_eq(stepper_vector(s), CV_EXC_DB);
         cr_assert_eq(word_at(s->cpu.gpr[CV_RSP]), STEPPER_CODE);
         cr_assert_neq(s->cpu.dr[6] & 0x2000, 0);
@@ -163,8 +150,8 @@ Test(debug, general_detect_faults_on_reads_and_writes)
     }
     s->cpu.dr[7] |= 1u << 13;
     s->cpu.cr4 |= CV_CR4_DE;
-    CODE(0x0f, 0x21, 0xe0); /* mov rax, dr4 */
-    step_once();
+    STEPPER_PLACE(s, 0x0f, 0x21, 0xe0); /* mov rax, dr4 */
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_UD, "what does not exist comes first");
 }
 
@@ -207,7 +194,7 @@ Test(debug, tf_counts_as_it_stood_before_the_instruction)
         s->cpu.rflags = CV_FL_FIXED | (c->before ? CV_FL_TF : 0);
         cv_control_changed(&s->cpu);
         stepper_code(s, c->code, sizeof(c->code));
-        step_once();
+        stepper_one(s);
         cr_expect_eq(s->cpu.db_pending, c->traps, "%s", c->name);
         cr_expect_eq(s->cpu.dr6_pending, c->traps ? 0x4000 : 0, "%s", c->name);
         cr_expect_eq((s->cpu.rflags & CV_FL_TF) != 0, c->after, "%s", c->name);
@@ -226,8 +213,8 @@ Test(debug, system_calls_and_tf)
         s->cpu.sfmask = masked ? CV_FL_TF : 0;
         s->cpu.rflags |= CV_FL_TF;
         cv_control_changed(&s->cpu);
-        CODE(0x0f, 0x05);
-        step_once();
+        STEPPER_PLACE(s, 0x0f, 0x05);
+        stepper_one(s);
         cr_assert_eq(s->cpu.rip, STEPPER_HANDLER);
         cr_assert_eq(s->cpu.db_pending, !masked);
     }
@@ -238,25 +225,25 @@ Test(debug, system_calls_and_tf)
     s->cpu.sysenter_esp = STEPPER_RSP0;
     s->cpu.rflags |= CV_FL_TF;
     cv_control_changed(&s->cpu);
-    CODE(0x0f, 0x34);
-    step_once();
+    STEPPER_PLACE(s, 0x0f, 0x34);
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_HANDLER);
     cr_assert_eq(s->cpu.db_pending, 1);
 }
 
 Test(debug, a_repeated_move_stops_after_the_iteration_that_hit)
 {
-    CODE(0xf3, 0xa4);
+    STEPPER_PLACE(s, 0xf3, 0xa4);
     s->cpu.gpr[CV_RSI] = STEPPER_DATA;
     s->cpu.gpr[CV_RDI] = STEPPER_DATA + 0x100;
     s->cpu.gpr[CV_RCX] = 16;
     arm(STEPPER_DATA + 0x103, 1, 0);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RCX], 12);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE);
     cr_assert_eq(s->cpu.db_pending, 1);
     forget();
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RCX], 0);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 2);
 }
@@ -266,21 +253,21 @@ Test(debug, rf_from_iret_suppresses_one_instruction_breakpoint)
 {
     uint64_t frame[5] = {STEPPER_CODE + 2, STEPPER_CS0_64, CV_FL_FIXED | CV_FL_RF,
                          STEPPER_RSP0, STEPPER_DS0};
-    CODE(0x48, 0xcf, 0x90, 0xeb, 0xfd); /* iretq; nop; jmp to the nop */
+    STEPPER_PLACE(s, 0x48, 0xcf, 0x90, 0xeb, 0xfd); /* iretq; nop; jmp to the nop */
     memcpy(stepper_at(s, STEPPER_RSP0 - 40), frame, 40);
     s->cpu.gpr[CV_RSP] = STEPPER_RSP0 - 40;
     arm(STEPPER_CODE + 2, 0, 0);
-    step_once();
-    step_once();
+    stepper_one(s);
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 3, "the nop ran");
-    step_once();
-    step_once();
+    stepper_one(s);
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_DB);
     cr_assert_neq(s->cpu.dr[6] & 8, 0);
     /* LEN must be 0 for an instruction breakpoint */
     arm(STEPPER_CODE + 2, 0, 3);
     s->cpu.rip = STEPPER_CODE + 2;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 3);
 }
 
@@ -288,9 +275,9 @@ Test(debug, a_legacy_breakpoint_compares_linear_addresses)
 {
     teardown();
     s = legacy32_new();
-    CODE(0xa2, 0x10, 0x00, 0x00, 0x00); /* mov [0x10], al with a base */
+    STEPPER_PLACE(s, 0xa2, 0x10, 0x00, 0x00, 0x00); /* mov [0x10], al with a base */
     s->cpu.seg[CV_DS].base = STEPPER_DATA;
     arm(STEPPER_DATA + 0x10, 1, 0);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 1);
 }

@@ -22,20 +22,6 @@ static void teardown(void)
 
 TestSuite(interp, .init = setup, .fini = teardown);
 
-#define CODE(...)                                                                        \
-    do {                                                                                 \
-        static const uint8_t code_[] = {__VA_ARGS__};                                    \
-        stepper_code(s, code_, sizeof(code_));                                           \
-    } while (0)
-
-/* Steps and says whether exactly one step was counted. */
-static void step_once(void)
-{
-    uint64_t before = cv_cpu_icount(&s->cpu);
-    stepper_step(s);
-    cr_assert_eq(cv_cpu_icount(&s->cpu), before + 1);
-}
-
 /* The frame a 64-bit delivery pushed: error code present or not. */
 static uint64_t pushed_rip(bool error)
 {
@@ -146,7 +132,7 @@ Test(interp, undefined_flags_have_the_values_of_the_model)
         s->cpu.gpr[CV_RCX] = c->rcx;
         s->cpu.gpr[CV_RDX] = c->rdx;
         s->cpu.rflags = CV_FL_FIXED | CV_FL_IF | c->before;
-        step_once();
+        stepper_one(s);
         cr_expect_eq(s->cpu.rflags & CV_FL_ARITH, c->after, "%s: %llx", c->name,
                      (unsigned long long)(s->cpu.rflags & CV_FL_ARITH));
         cr_expect_eq(s->cpu.gpr[CV_RAX], c->result, "%s: %llx", c->name,
@@ -188,7 +174,7 @@ Test(interp, a_rep_slice_ends_where_an_address_crosses_a_page)
         s->cpu.gpr[CV_RCX] = c->rcx;
         unsigned n = 0;
         do {
-            step_once();
+            stepper_one(s);
             if (++n == 1) {
                 cr_expect_eq(s->cpu.gpr[CV_RCX], c->first_rcx, "%s: rcx %llu", c->name,
                              (unsigned long long)s->cpu.gpr[CV_RCX]);
@@ -203,14 +189,14 @@ Test(interp, a_rep_slice_ends_where_an_address_crosses_a_page)
 
 Test(interp, tf_ends_a_slice_after_each_iteration)
 {
-    CODE(0xf3, 0xa4, 0x90);
+    STEPPER_PLACE(s, 0xf3, 0xa4, 0x90);
     s->cpu.gpr[CV_RSI] = STEPPER_DATA;
     s->cpu.gpr[CV_RDI] = STEPPER_DATA + 0x100;
     s->cpu.gpr[CV_RCX] = 3;
     s->cpu.rflags |= CV_FL_TF;
     for (unsigned left = 2; left < 3; left--) {
         s->cpu.db_pending = 0;
-        step_once();
+        stepper_one(s);
         cr_assert_eq(s->cpu.gpr[CV_RCX], left);
         cr_assert_eq(s->cpu.db_pending, 1);
         cr_assert_eq(s->cpu.dr6_pending, 1u << 14);
@@ -220,23 +206,23 @@ Test(interp, tf_ends_a_slice_after_each_iteration)
 
 Test(interp, movs_with_overlap_repeats_as_byte_copies_do)
 {
-    CODE(0xf3, 0xa4);
+    STEPPER_PLACE(s, 0xf3, 0xa4);
     memcpy(stepper_at(s, STEPPER_DATA), "abcdefghijkl", 12);
     s->cpu.gpr[CV_RSI] = STEPPER_DATA;
     s->cpu.gpr[CV_RDI] = STEPPER_DATA + 2;
     s->cpu.gpr[CV_RCX] = 10;
-    step_once();
+    stepper_one(s);
     cr_assert_arr_eq(stepper_at(s, STEPPER_DATA), "abababababab", 12);
 }
 
 Test(interp, a_fault_in_mid_slice_keeps_what_was_done)
 {
-    CODE(0xf3, 0xa5); /* the third element straddles into a missing page */
+    STEPPER_PLACE(s, 0xf3, 0xa5); /* the third element straddles into a missing page */
     stepper_protect(s, STEPPER_DATA + 0x3000, 0);
     s->cpu.gpr[CV_RSI] = STEPPER_DATA;
     s->cpu.gpr[CV_RDI] = STEPPER_DATA + 0x2ff6;
     s->cpu.gpr[CV_RCX] = 5;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_PF);
     cr_assert_eq(s->cpu.cr2, STEPPER_DATA + 0x3000);
     cr_assert_eq(s->cpu.gpr[CV_RCX], 3);
@@ -247,13 +233,13 @@ Test(interp, a_fault_in_mid_slice_keeps_what_was_done)
 
 Test(interp, repe_cmps_stops_at_the_difference)
 {
-    CODE(0xf3, 0xa6);
+    STEPPER_PLACE(s, 0xf3, 0xa6);
     memcpy(stepper_at(s, STEPPER_DATA), "samea", 5);
     memcpy(stepper_at(s, STEPPER_DATA + 0x100), "sameb", 5);
     s->cpu.gpr[CV_RSI] = STEPPER_DATA;
     s->cpu.gpr[CV_RDI] = STEPPER_DATA + 0x100;
     s->cpu.gpr[CV_RCX] = 100;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RCX], 95);
     cr_assert_eq(s->cpu.rflags & (CV_FL_CF | CV_FL_ZF), CV_FL_CF);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 2);
@@ -330,7 +316,7 @@ Test(interp, a_fault_changes_nothing_and_is_one_step)
         memcpy(before, s->cpu.gpr, sizeof(before));
         memcpy(data, stepper_at(s, STEPPER_DATA), sizeof(data));
         stepper_code(s, c->code, sizeof(c->code));
-        step_once();
+        stepper_one(s);
         cr_assert_eq(stepper_vector(s), c->vector, "%s: vector %d", c->name,
                      stepper_vector(s));
         bool error = c->vector != CV_EXC_UD && c->vector != CV_EXC_BR;
@@ -347,9 +333,9 @@ Test(interp, a_fault_changes_nothing_and_is_one_step)
 
 Test(interp, division_errors_are_faults)
 {
-    CODE(0xf7, 0xf3);
+    STEPPER_PLACE(s, 0xf7, 0xf3);
     s->cpu.gpr[CV_RBX] = 0;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_DE);
     cr_assert_eq(pushed_rip(false), STEPPER_CODE);
 }
@@ -361,17 +347,17 @@ Test(interp, an_instruction_that_reaches_into_a_missing_page_faults_at_that_page
     stepper_protect(s, edge, 0);
     memcpy(stepper_at(s, edge - 3), mov, 5);
     s->cpu.rip = edge - 3;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_PF);
     cr_assert_eq(s->cpu.cr2, edge);
     cr_assert_eq(pushed_rip(true), edge - 3);
     stepper_mode(s, 3, 64); /* one that ends at the edge does not touch the next page */
     memcpy(stepper_at(s, edge - 5), mov, 5);
     s->cpu.rip = edge - 5;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, edge);
     cr_assert_eq(s->cpu.gpr[CV_RAX], 0x04030201);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_PF);
     cr_assert_eq(s->cpu.cr2, edge);
 }
@@ -422,7 +408,7 @@ Test(interp, privileged_instructions_fault_in_user_mode)
         memset(s->cpu.gpr, 0, sizeof(s->cpu.gpr));
         s->cpu.gpr[CV_RSP] = s->cpu.gpr[CV_RBX] = STEPPER_DATA + 0x1000;
         stepper_code(s, c->code, sizeof(c->code));
-        step_once();
+        stepper_one(s);
         cr_expect_eq(stepper_vector(s), c->vector, "%s: vector %d", c->name,
                      stepper_vector(s));
         cr_expect_eq(s->charged_ns, 0, "%s", c->name);
@@ -431,48 +417,48 @@ Test(interp, privileged_instructions_fault_in_user_mode)
 
 Test(interp, umip_hides_the_descriptor_tables)
 {
-    CODE(0x0f, 0x01, 0x03); /* sgdt [rbx] */
+    STEPPER_PLACE(s, 0x0f, 0x01, 0x03); /* sgdt [rbx] */
     s->cpu.gpr[CV_RBX] = STEPPER_DATA;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 3);
     cr_assert_eq(stepper_at(s, STEPPER_DATA)[0], 0x4f);
     s->cpu.cr4 |= CV_CR4_UMIP;
     cv_control_changed(&s->cpu);
     s->cpu.rip = STEPPER_CODE;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
 }
 
 Test(interp, an_open_port_is_charged_before_the_device_sees_it)
 {
-    CODE(0xed, 0xef); /* in eax, dx; out dx, eax */
+    STEPPER_PLACE(s, 0xed, 0xef); /* in eax, dx; out dx, eax */
     s->cpu.gpr[CV_RDX] = 0x500;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->charged_ns, 1000);
     cr_assert_eq(s->port_reads, 1);
     cr_assert_eq(s->cpu.gpr[CV_RAX], 0x11111111);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->charged_ns, 2000);
     cr_assert_eq(s->port_last, 0x11111111);
-    CODE(0xef); /* 0x502..0x505: half open */
+    STEPPER_PLACE(s, 0xef); /* 0x502..0x505: half open */
     s->cpu.gpr[CV_RDX] = 0x502;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
     cr_assert_eq(s->port_writes, 1);
 }
 
 Test(interp, ins_does_not_read_the_device_when_its_store_would_fault)
 {
-    CODE(0xf3, 0x6c);
+    STEPPER_PLACE(s, 0xf3, 0x6c);
     stepper_protect(s, STEPPER_DATA + 0x3000, 0);
     s->cpu.gpr[CV_RDX] = 0x500;
     s->cpu.gpr[CV_RDI] = STEPPER_DATA + 0x2ffd;
     s->cpu.gpr[CV_RCX] = 8;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->port_reads, 3);
     cr_assert_eq(s->charged_ns, 3000);
     cr_assert_eq(s->cpu.gpr[CV_RCX], 5);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_PF);
     cr_assert_eq(s->port_reads, 3);
 }
@@ -482,27 +468,27 @@ Test(interp, ins_does_not_read_the_device_when_its_store_would_fault)
 Test(interp, sti_shadows_exactly_the_next_step)
 {
     stepper_mode(s, 0, 64);
-    CODE(0xfa, 0xfb, 0x90, 0xfb, 0x90);
-    step_once(); /* cli */
+    STEPPER_PLACE(s, 0xfa, 0xfb, 0x90, 0xfb, 0x90);
+    stepper_one(s); /* cli */
     cr_assert_eq(s->cpu.leave & CV_LEAVE_LINES, CV_LEAVE_LINES);
     cr_assert_eq(s->cpu.shadow, 0);
-    step_once(); /* sti */
+    stepper_one(s); /* sti */
     cr_assert_eq(s->cpu.shadow, CV_SHADOW_STI);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.shadow, 0);
-    step_once(); /* sti with IF set */
+    stepper_one(s); /* sti with IF set */
     cr_assert_eq(s->cpu.shadow, 0);
 }
 
 Test(interp, a_fault_ends_the_shadow_too)
 {
     stepper_mode(s, 0, 64);
-    CODE(0x8e, 0xd0, 0x0f, 0x0b); /* mov ss, eax; ud2 */
+    STEPPER_PLACE(s, 0x8e, 0xd0, 0x0f, 0x0b); /* mov ss, eax; ud2 */
     s->cpu.gpr[CV_RAX] = STEPPER_DS0;
     s->cpu.gpr[CV_RSP] = STEPPER_RSP0;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.shadow, CV_SHADOW_SS);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_UD);
     cr_assert_eq(s->cpu.shadow, 0);
 }
@@ -510,25 +496,25 @@ Test(interp, a_fault_ends_the_shadow_too)
 Test(interp, tf_traps_after_the_instruction_but_not_after_a_load_of_ss)
 {
     stepper_mode(s, 0, 64);
-    CODE(0x90, 0x8e, 0xd0, 0x90);
+    STEPPER_PLACE(s, 0x90, 0x8e, 0xd0, 0x90);
     s->cpu.gpr[CV_RAX] = STEPPER_DS0;
     s->cpu.rflags |= CV_FL_TF;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 1);
     cr_assert_eq(s->cpu.dr6_pending, 1u << 14);
     s->cpu.db_pending = 0;
     s->cpu.dr6_pending = 0;
-    step_once(); /* mov ss */
+    stepper_one(s); /* mov ss */
     cr_assert_eq(s->cpu.db_pending, 0);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 1);
 }
 
 Test(interp, a_software_interrupt_is_one_step_and_does_not_single_step)
 {
-    CODE(0xcc);
+    STEPPER_PLACE(s, 0xcc);
     s->cpu.rflags |= CV_FL_TF;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_BP);
     cr_assert_eq(pushed_rip(false), STEPPER_CODE + 1);
     cr_assert_eq(s->cpu.db_pending, 0);
@@ -536,64 +522,64 @@ Test(interp, a_software_interrupt_is_one_step_and_does_not_single_step)
 
 Test(interp, int1_ignores_the_dpl_of_its_gate_and_int_1_does_not)
 {
-    CODE(0xf1);
-    step_once();
+    STEPPER_PLACE(s, 0xf1);
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_DB);
     cr_assert_eq(pushed_rip(false), STEPPER_CODE + 1);
     stepper_mode(s, 3, 64);
-    CODE(0xcd, 0x01);
-    step_once();
+    STEPPER_PLACE(s, 0xcd, 0x01);
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
 }
 
 Test(interp, iret_loads_rf_and_the_next_instruction_clears_it)
 {
     stepper_mode(s, 0, 64);
-    CODE(0x48, 0xcf, 0x90);
+    STEPPER_PLACE(s, 0x48, 0xcf, 0x90);
     uint64_t frame[5] = {STEPPER_CODE + 2, STEPPER_CS0_64,
                          CV_FL_FIXED | CV_FL_IF | CV_FL_RF, STEPPER_RSP0, STEPPER_DS0};
     memcpy(stepper_at(s, STEPPER_KDATA), frame, sizeof(frame));
     s->cpu.gpr[CV_RSP] = STEPPER_KDATA;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 2);
     cr_assert_eq(s->cpu.rflags & CV_FL_RF, CV_FL_RF);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags & CV_FL_RF, 0);
 }
 
 Test(interp, a_data_breakpoint_of_an_aborted_instruction_is_forgotten)
 {
-    CODE(0xff, 0x33, 0xff, 0x33); /* push qword [rbx], twice */
+    STEPPER_PLACE(s, 0xff, 0x33, 0xff, 0x33); /* push qword [rbx], twice */
     s->cpu.dr[0] = STEPPER_DATA;
     s->cpu.dr[7] = 0x400 | 2 | 3u << 16;
     cv_control_changed(&s->cpu);
     s->cpu.gpr[CV_RBX] = STEPPER_DATA;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 1);
     s->cpu.db_pending = 0;
     s->cpu.dr6_pending = 0;
     stepper_protect(s, STEPPER_DATA, 5); /* the stack's page */
     s->cpu.gpr[CV_RSP] = STEPPER_DATA + 0x100;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_PF);
     cr_assert_eq(s->cpu.db_pending, 0);
 }
 
 Test(interp, an_instruction_breakpoint_is_a_fault_that_rf_suppresses_once)
 {
-    CODE(0x90, 0x90);
+    STEPPER_PLACE(s, 0x90, 0x90);
     s->cpu.dr[0] = STEPPER_CODE;
     s->cpu.dr[7] = 0x400 | 2;
     cv_control_changed(&s->cpu);
     cr_assert(s->cpu.mode & CV_MODE_DR7);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_DB);
     cr_assert_eq(s->cpu.dr[6] & 15, 1);
     cr_assert_eq(pushed_rip(false), STEPPER_CODE);
     stepper_mode(s, 3, 64);
     s->cpu.rip = STEPPER_CODE;
     s->cpu.rflags |= CV_FL_RF;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 1);
     cr_assert_eq(s->cpu.rflags & CV_FL_RF, 0);
 }
@@ -601,7 +587,7 @@ Test(interp, an_instruction_breakpoint_is_a_fault_that_rf_suppresses_once)
 Test(interp, halting_leaves_and_run_stops_there)
 {
     stepper_mode(s, 0, 64);
-    CODE(0x90, 0x90, 0xf4);
+    STEPPER_PLACE(s, 0x90, 0x90, 0xf4);
     uint64_t before = cv_cpu_icount(&s->cpu);
     cv_interp_run(s->interp, &s->cpu);
     cr_assert_eq(cv_cpu_icount(&s->cpu), before + 3);
@@ -612,7 +598,7 @@ Test(interp, halting_leaves_and_run_stops_there)
 
 Test(interp, run_ends_exactly_at_the_deadline)
 {
-    CODE(0xeb, 0xfe);
+    STEPPER_PLACE(s, 0xeb, 0xfe);
     cv_cpu_set_deadline(&s->cpu, cv_cpu_icount(&s->cpu) + 1000);
     cv_interp_run(s->interp, &s->cpu);
     cr_assert_eq(s->cpu.left, 0);
@@ -621,7 +607,7 @@ Test(interp, run_ends_exactly_at_the_deadline)
 
 Test(interp, run_delivers_the_single_step_trap_between_steps)
 {
-    CODE(0x90, 0x90);
+    STEPPER_PLACE(s, 0x90, 0x90);
     s->cpu.rflags |= CV_FL_TF;
     cv_cpu_set_deadline(&s->cpu, cv_cpu_icount(&s->cpu) + 2);
     cv_interp_run(s->interp, &s->cpu);
@@ -633,15 +619,15 @@ Test(interp, run_delivers_the_single_step_trap_between_steps)
 
 Test(interp, changed_code_is_seen_at_once)
 {
-    CODE(0xb8, 1, 0, 0, 0);
-    step_once();
+    STEPPER_PLACE(s, 0xb8, 1, 0, 0, 0);
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RAX], 1);
     stepper_at(s, STEPPER_CODE)[1] = 7;
     s->cpu.rip = STEPPER_CODE;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RAX], 7);
-    CODE(0x31, 0xc0);
-    step_once();
+    STEPPER_PLACE(s, 0x31, 0xc0);
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RAX], 0);
 }
 
@@ -655,7 +641,7 @@ Test(interp, code_size_is_part_of_what_bytes_mean)
     } modes[] = {{CV_SEG_L, CV_SEG_DB, 5, 0x90901234},
                  {CV_SEG_DB | CV_SEG_L, 0, 3, 0x1122334455661234},
                  {CV_SEG_DB, CV_SEG_L, 5, 0x90901234}};
-    CODE(0xb8, 0x34, 0x12, 0x90, 0x90, 0x90);
+    STEPPER_PLACE(s, 0xb8, 0x34, 0x12, 0x90, 0x90, 0x90);
     for (unsigned i = 0; i < 12; i++) {
         unsigned m = i % 3;
         stepper_mode(s, 3, 64);
@@ -665,7 +651,7 @@ Test(interp, code_size_is_part_of_what_bytes_mean)
         cv_control_changed(&s->cpu);
         s->cpu.gpr[CV_RAX] = 0x1122334455667788;
         s->cpu.rip = STEPPER_CODE;
-        step_once();
+        stepper_one(s);
         cr_assert_eq(s->cpu.rip, STEPPER_CODE + modes[m].len);
         cr_assert_eq(s->cpu.gpr[CV_RAX], modes[m].rax);
     }
@@ -674,25 +660,25 @@ Test(interp, code_size_is_part_of_what_bytes_mean)
 Test(interp, fetching_past_the_cs_limit_is_a_general_protection_fault)
 {
     stepper_mode(s, 3, 32);
-    CODE(0xb8, 1, 2, 3, 4);
+    STEPPER_PLACE(s, 0xb8, 1, 2, 3, 4);
     s->cpu.seg[CV_CS].limit = STEPPER_CODE + 4;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 5);
     s->cpu.rip = STEPPER_CODE; /* now from the decode cache */
     s->cpu.seg[CV_CS].limit = STEPPER_CODE + 3;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
     cr_assert_eq(pushed_rip(true), STEPPER_CODE);
 }
 
 Test(interp, syscall_enters_without_a_trap_when_tf_is_masked)
 {
-    CODE(0x0f, 0x05);
+    STEPPER_PLACE(s, 0x0f, 0x05);
     s->cpu.star = (uint64_t)STEPPER_CS0_64 << 32 | (uint64_t)(STEPPER_CS3_32 & ~3u) << 48;
     s->cpu.lstar = STEPPER_HANDLER;
     s->cpu.sfmask = CV_FL_TF | CV_FL_IF;
     s->cpu.rflags |= CV_FL_TF;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_HANDLER);
     cr_assert_eq(s->cpu.gpr[CV_RCX], STEPPER_CODE + 2);
     cr_assert_eq(s->cpu.db_pending, 0);

@@ -28,19 +28,6 @@ static void teardown(void)
 
 TestSuite(ports, .init = setup, .fini = teardown);
 
-#define CODE(...)                                                                        \
-    do {                                                                                 \
-        static const uint8_t code_[] = {__VA_ARGS__};                                    \
-        stepper_code(s, code_, sizeof(code_));                                           \
-    } while (0)
-
-static void step_once(void)
-{
-    uint64_t before = cv_cpu_icount(&s->cpu);
-    stepper_step(s);
-    cr_assert_eq(cv_cpu_icount(&s->cpu), before + 1);
-}
-
 static uint8_t *io_map(void)
 {
     return s->ram.base + LEGACY32_TSS_GPA + 0x68;
@@ -54,7 +41,7 @@ static int try_in(uint16_t port, unsigned size)
     stepper_code(s, code[size >> 1], 2);
     s->cpu.gpr[CV_RDX] = port;
     s->cpu.gpr[CV_RSP] = STEPPER_DATA + 0x1000;
-    step_once();
+    stepper_one(s);
     return stepper_vector(s);
 }
 
@@ -78,16 +65,16 @@ Test(ports, iopl_decides_before_the_map)
 {
     for (unsigned iopl = 0; iopl < 4; iopl++) {
         legacy32_ring(s, 3);
-        CODE(0xec);
+        STEPPER_PLACE(s, 0xec);
         s->cpu.gpr[CV_RDX] = 0x504;
         s->cpu.rflags |= (uint64_t)iopl << 12;
-        step_once();
+        stepper_one(s);
         cr_assert_eq(stepper_vector(s), iopl == 3 ? -1 : CV_EXC_GP, "IOPL %u", iopl);
     }
     legacy32_ring(s, 0);
     s->cpu.gpr[CV_RDX] = 0x504;
     s->cpu.rip = STEPPER_CODE;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), -1, "CPL 0 never asks");
 }
 
@@ -133,13 +120,13 @@ Test(ports, outs_takes_an_override_and_ins_does_not)
     s->cpu.gpr[CV_RDX] = 0x500;
     cr_assert(cv_seg_load(&s->cpu, CV_FS, LEGACY32_SEG | 3));
     stepper_at(s, STEPPER_DATA)[5] = 0x77;
-    CODE(0x64, 0x6e, 0x64, 0x6c); /* outsb fs:[esi]; insb with a prefix */
+    STEPPER_PLACE(s, 0x64, 0x6e, 0x64, 0x6c); /* outsb fs:[esi]; insb with a prefix */
     s->cpu.gpr[CV_RSI] = 5;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->port_last, 0x77);
     cr_assert_eq(s->cpu.gpr[CV_RSI], 6);
     s->cpu.gpr[CV_RDI] = STEPPER_DATA + 0x20;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_at(s, STEPPER_DATA)[0x20], 0x11);
 }
 
@@ -147,17 +134,17 @@ Test(ports, a_segment_fault_comes_before_the_device)
 {
     s->cpu.gpr[CV_RDX] = 0x500;
     cr_assert(cv_seg_load(&s->cpu, CV_FS, LEGACY32_SEG | 3));
-    CODE(0x64, 0x6f); /* outsd over the limit */
+    STEPPER_PLACE(s, 0x64, 0x6f); /* outsd over the limit */
     s->cpu.gpr[CV_RSI] = 0xfd;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
     cr_assert_eq(s->port_writes, 0);
     legacy32_ring(s, 3);
     s->cpu.seg[CV_ES].attr &= ~CV_SEG_RW;
-    CODE(0x6c);
+    STEPPER_PLACE(s, 0x6c);
     s->cpu.gpr[CV_RDI] = STEPPER_DATA;
     s->cpu.gpr[CV_RSP] = STEPPER_DATA + 0x1000;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
     cr_assert_eq(s->port_reads, 0);
     cr_assert_eq(s->charged_ns, 0);
@@ -168,10 +155,10 @@ Test(ports, permission_comes_before_the_memory_operand)
     s->cpu.gpr[CV_RDX] = 0x504;
     s->cpu.seg[CV_ES].attr = CV_SEG_NULL;
     legacy32_protect(s, STEPPER_DATA, 0);
-    CODE(0x6c);
+    STEPPER_PLACE(s, 0x6c);
     s->cpu.gpr[CV_RDI] = STEPPER_DATA;
     s->cpu.gpr[CV_RSP] = STEPPER_CODE + 0xf00;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
 }
 
@@ -219,7 +206,7 @@ Test(ports, an_io_breakpoint_traps_after_any_overlapping_access)
             s->cpu.gpr[CV_RDX] = w->port;
             s->cpu.gpr[CV_RSI] = s->cpu.gpr[CV_RDI] = STEPPER_DATA;
             s->cpu.dr6_pending = s->cpu.db_pending = 0;
-            step_once();
+            stepper_one(s);
             cr_assert_eq(s->cpu.db_pending, w->hit, "case %u, %u", i, k);
             cr_assert_eq(s->cpu.dr6_pending, w->hit ? 2 : 0);
             cr_assert_neq(s->cpu.rip, STEPPER_CODE);
@@ -232,9 +219,9 @@ Test(ports, without_cr4_de_there_are_no_io_breakpoints)
     legacy32_ring(s, 0);
     arm(0x500, 2, 0);
     s->cpu.cr4 &= ~CV_CR4_DE;
-    CODE(0xec);
+    STEPPER_PLACE(s, 0xec);
     s->cpu.gpr[CV_RDX] = 0x500;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 0);
 }
 
@@ -243,11 +230,11 @@ Test(ports, a_repeated_outs_stops_after_the_iteration_that_hit)
 {
     legacy32_ring(s, 0);
     arm(0x500, 2, 0);
-    CODE(0xf3, 0x6e);
+    STEPPER_PLACE(s, 0xf3, 0x6e);
     s->cpu.gpr[CV_RDX] = 0x500;
     s->cpu.gpr[CV_RSI] = STEPPER_DATA;
     s->cpu.gpr[CV_RCX] = 5;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RCX], 4);
     cr_assert_eq(s->port_writes, 1);
     cr_assert_eq(s->cpu.db_pending, 1);

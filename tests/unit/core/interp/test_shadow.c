@@ -28,13 +28,6 @@ static void teardown(void)
 
 TestSuite(shadow, .init = setup, .fini = teardown);
 
-static void step_once(void)
-{
-    uint64_t before = cv_cpu_icount(&s->cpu);
-    stepper_step(s);
-    cr_assert_eq(cv_cpu_icount(&s->cpu), before + 1);
-}
-
 #define CODE(...)                                                                        \
     do {                                                                                 \
         static const uint8_t code_[] = {__VA_ARGS__};                                    \
@@ -60,12 +53,12 @@ Test(shadow, a_data_breakpoint_of_mov_ss_waits_for_the_next_instruction)
 {
     CODE(0x8e, 0x13, 0x40); /* mov ss, [ebx]; inc eax */
     set_break(LEGACY_DATA, 3, 1);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.db_pending, 1);
     cr_assert_eq(s->cpu.shadow, CV_SHADOW_SS);
     cr_assert(!cv_boundary_pending(&s->cpu));
     cr_assert(!cv_boundary_deliver(&s->cpu));
-    step_once();
+    stepper_one(s);
     cr_assert(cv_boundary_deliver(&s->cpu));
     cr_assert_eq(legacy_vector(s), CV_EXC_DB);
     cr_assert_eq(legacy_top(s, 4, 0), LEGACY_CODE + 3);
@@ -81,9 +74,9 @@ Test(shadow, pop_ss_the_same_and_both_causes_come_together)
     s->cpu.dr[1] = LEGACY_DATA + 8;
     s->cpu.dr[7] |= 8 | 13u << 20;
     s->cpu.rflags |= CV_FL_TF;
-    step_once();
+    stepper_one(s);
     cr_assert(!cv_boundary_deliver(&s->cpu));
-    step_once();
+    stepper_one(s);
     s->cpu.gpr[CV_RSP] = LEGACY_STACK + LEGACY_SP;
     cr_assert(cv_boundary_deliver(&s->cpu));
     cr_assert_eq(s->cpu.dr[6] & 0x400f, 0x4003, "two breakpoints and the single step");
@@ -93,8 +86,8 @@ Test(shadow, a_software_interrupt_behind_mov_ss_is_entered_first)
 {
     CODE(0x8e, 0x13, 0xcc); /* mov ss, [ebx]; int3 */
     set_break(LEGACY_DATA, 3, 1);
-    step_once();
-    step_once();
+    stepper_one(s);
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_BP);
     cr_assert(cv_boundary_deliver(&s->cpu));
     cr_assert_eq(legacy_vector(s), CV_EXC_DB);
@@ -105,11 +98,11 @@ Test(shadow, a_code_breakpoint_behind_mov_ss_does_not_fire)
 {
     CODE(0x8e, 0xd0, 0x40, 0x40);
     set_break(LEGACY_CODE + 2, 0, 0);
-    step_once();
-    step_once();
+    stepper_one(s);
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, LEGACY_CODE + 3);
     s->cpu.rip = LEGACY_CODE + 2; /* without the shadow it does */
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_DB);
 }
 
@@ -120,16 +113,16 @@ Test(shadow, sti_holds_interrupts_but_no_debug_exception)
     s->cpu.intr_line = true;
     s->cpu.intr_ack = ack;
     s->cpu.nmi_pending = 1;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.shadow, CV_SHADOW_STI);
     cr_assert(!cv_boundary_pending(&s->cpu));
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_DB);
     cr_assert_eq(s->cpu.shadow, 0);
     legacy_prot32(s, 0);
     CODE(0xfb, 0x40);
     s->cpu.rflags |= CV_FL_TF;
-    step_once();
+    stepper_one(s);
     cr_assert(cv_boundary_deliver(&s->cpu));
     cr_assert_eq(legacy_vector(s), CV_EXC_DB, "the single-step trap of STI");
 }
@@ -141,9 +134,9 @@ Test(shadow, mov_ss_holds_interrupts_and_nmi_for_one_step)
     s->cpu.intr_line = true;
     s->cpu.intr_ack = ack;
     s->cpu.nmi_pending = 1;
-    step_once();
+    stepper_one(s);
     cr_assert(!cv_boundary_pending(&s->cpu));
-    step_once();
+    stepper_one(s);
     cr_assert(cv_boundary_deliver(&s->cpu));
     cr_assert_eq(legacy_vector(s), CV_EXC_NMI);
 }
@@ -153,8 +146,8 @@ Test(shadow, lss_and_loads_of_other_registers_have_none)
     CODE(0x0f, 0xb2, 0x23, 0x8e, 0xd8);
     legacy_put(s, LEGACY_DATA, 6,
                (uint64_t)LEGACY_DS0_32 << 32 | (LEGACY_STACK + LEGACY_SP));
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.shadow, 0);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.shadow, 0);
 }

@@ -26,19 +26,6 @@ static void teardown(void)
 
 TestSuite(system, .init = setup, .fini = teardown);
 
-#define CODE(...)                                                                        \
-    do {                                                                                 \
-        static const uint8_t code_[] = {__VA_ARGS__};                                    \
-        stepper_code(s, code_, sizeof(code_));                                           \
-    } while (0)
-
-static void step_once(void)
-{
-    uint64_t before = cv_cpu_icount(&s->cpu);
-    stepper_step(s);
-    cr_assert_eq(cv_cpu_icount(&s->cpu), before + 1);
-}
-
 static void put(cv_gva at, const void *p, unsigned n)
 {
     memcpy(stepper_at(s, at), p, n);
@@ -122,7 +109,7 @@ Test(system, they_retire_at_cpl_0_with_their_results)
         stepper_code(s, c->code, c->len);
         s->cpu.gpr[CV_RAX] = c->rax;
         s->cpu.gpr[CV_RCX] = c->rcx;
-        step_once();
+        stepper_one(s);
         cr_assert_eq(s->cpu.rip, STEPPER_CODE + c->len, "%s: vector %d", c->name,
                      stepper_vector(s));
         if (c->reg != CV_NOCHECK) {
@@ -134,35 +121,35 @@ Test(system, they_retire_at_cpl_0_with_their_results)
 
 Test(system, rdtsc_sees_its_own_icount_and_cr4_tsd_hides_it)
 {
-    CODE(0x0f, 0x31);
+    STEPPER_PLACE(s, 0x0f, 0x31);
     uint64_t tsc = cv_tsc(&s->cpu);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RDX] << 32 | s->cpu.gpr[CV_RAX], tsc);
     s->cpu.cr4 |= CV_CR4_TSD;
     stepper_mode(s, 3, 64);
     s->cpu.rip = STEPPER_CODE;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
 }
 
 Test(system, rdrand_draws_from_the_machine_and_sets_cf)
 {
-    CODE(0x48, 0x0f, 0xc7, 0xf0, 0x48, 0x0f, 0xc7, 0xf1); /* rax, rcx */
+    STEPPER_PLACE(s, 0x48, 0x0f, 0xc7, 0xf0, 0x48, 0x0f, 0xc7, 0xf1); /* rax, rcx */
     s->cpu.rflags |= CV_FL_ARITH;
-    step_once();
-    step_once();
+    stepper_one(s);
+    stepper_one(s);
     cr_assert_neq(s->cpu.gpr[CV_RAX], s->cpu.gpr[CV_RCX]);
     cr_assert_eq(s->cpu.rflags & CV_FL_ARITH, CV_FL_CF);
 }
 
 Test(system, cpuid_fills_four_registers)
 {
-    CODE(0x0f, 0xa2);
+    STEPPER_PLACE(s, 0x0f, 0xa2);
     uint32_t want[4];
     cv_cpuid(&s->cpu, 0, 0, want);
     memset(s->cpu.gpr, 0xff, sizeof(s->cpu.gpr));
     s->cpu.gpr[CV_RAX] = 0xffffffff00000000;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RAX], want[0]);
     cr_assert_eq(s->cpu.gpr[CV_RBX], want[1]);
     cr_assert_eq(s->cpu.gpr[CV_RCX], want[2]);
@@ -171,23 +158,23 @@ Test(system, cpuid_fills_four_registers)
 
 Test(system, lgdt_takes_ten_bytes_and_refuses_a_base_that_is_not_canonical)
 {
-    CODE(0x0f, 0x01, 0x13); /* lgdt [rbx] */
+    STEPPER_PLACE(s, 0x0f, 0x01, 0x13); /* lgdt [rbx] */
     uint8_t image[10] = {0x4f, 0, 0, 0x60};
     put(STEPPER_KDATA, image, sizeof(image));
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gdtr.base, 0x6000);
     cr_assert_eq(s->cpu.gdtr.limit, 0x4f);
     image[9] = 0x10;
     put(STEPPER_KDATA, image, sizeof(image));
     s->cpu.rip = STEPPER_CODE;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(stepper_vector(s), CV_EXC_GP);
     cr_assert_eq(s->cpu.gdtr.base, 0x6000);
 }
 
 Test(system, far_call_and_return_come_back)
 {
-    CODE(0x48, 0xff, 0x1b, 0x90); /* call far [rbx], m16:64 */
+    STEPPER_PLACE(s, 0x48, 0xff, 0x1b, 0x90); /* call far [rbx], m16:64 */
     struct {
         uint64_t off;
         uint16_t sel;
@@ -195,23 +182,23 @@ Test(system, far_call_and_return_come_back)
     static const uint8_t ret[2] = {0x48, 0xcb};
     put(STEPPER_KDATA, &to, sizeof(to));
     put(STEPPER_CODE + 0x100, ret, 2);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 0x100);
     cr_assert_eq(s->cpu.gpr[CV_RSP], STEPPER_RSP0 - 16);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_CODE + 3);
     cr_assert_eq(s->cpu.gpr[CV_RSP], STEPPER_RSP0);
 }
 
 Test(system, lss_loads_both_halves_without_a_shadow)
 {
-    CODE(0x48, 0x0f, 0xb2, 0x23); /* lss rsp, [rbx] */
+    STEPPER_PLACE(s, 0x48, 0x0f, 0xb2, 0x23); /* lss rsp, [rbx] */
     struct {
         uint64_t off;
         uint16_t sel;
     } __attribute__((packed)) to = {STEPPER_KDATA + 0x800, STEPPER_DS0};
     put(STEPPER_KDATA, &to, sizeof(to));
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RSP], STEPPER_KDATA + 0x800);
     cr_assert_eq(s->cpu.seg[CV_SS].sel, STEPPER_DS0);
     cr_assert_eq(s->cpu.shadow, 0);
@@ -219,19 +206,19 @@ Test(system, lss_loads_both_halves_without_a_shadow)
 
 Test(system, push_and_pop_of_segment_registers)
 {
-    CODE(0x0f, 0xa0, 0x0f, 0xa9); /* push fs; pop gs */
+    STEPPER_PLACE(s, 0x0f, 0xa0, 0x0f, 0xa9); /* push fs; pop gs */
     memset(stepper_at(s, STEPPER_RSP0 - 8), 0xff, 8);
-    step_once();
+    stepper_one(s);
     uint64_t pushed;
     memcpy(&pushed, stepper_at(s, STEPPER_RSP0 - 8), 8);
     cr_assert_eq(pushed, STEPPER_DS0);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.seg[CV_GS].sel, STEPPER_DS0);
     cr_assert_eq(s->cpu.gpr[CV_RSP], STEPPER_RSP0);
     stepper_mode(s, 0, 32);
-    CODE(0x1e); /* push ds moves 16 bits */
+    STEPPER_PLACE(s, 0x1e); /* push ds moves 16 bits */
     memset(stepper_at(s, STEPPER_RSP0 - 4), 0xff, 4);
-    step_once();
+    stepper_one(s);
     memcpy(&pushed, stepper_at(s, STEPPER_RSP0 - 4), 4);
     cr_assert_eq((uint32_t)pushed, 0xffff0000u | STEPPER_DS0);
 }
@@ -239,11 +226,11 @@ Test(system, push_and_pop_of_segment_registers)
 Test(system, a_linear_address_wraps_at_4_gib_in_32_bit_mode)
 {
     stepper_mode(s, 3, 32);
-    CODE(0x8b, 0x03); /* mov eax, [ebx] with a base that carries over */
+    STEPPER_PLACE(s, 0x8b, 0x03); /* mov eax, [ebx] with a base that carries over */
     s->cpu.seg[CV_DS].base = 0xf0000000;
     s->cpu.gpr[CV_RBX] = 0x10000000u + STEPPER_DATA;
     uint32_t v = 0x12345678;
     put(STEPPER_DATA, &v, 4);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.gpr[CV_RAX], v);
 }

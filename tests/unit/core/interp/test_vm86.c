@@ -24,20 +24,6 @@ static void teardown(void)
 
 TestSuite(vm86, .init = setup, .fini = teardown);
 
-static void step_once(void)
-{
-    uint64_t before = cv_cpu_icount(&s->cpu);
-    stepper_step(s);
-    cr_assert_eq(cv_cpu_icount(&s->cpu), before + 1);
-}
-
-static void steps(unsigned n)
-{
-    while (n-- > 0) {
-        step_once();
-    }
-}
-
 #define REG(r)      ((uint32_t)s->cpu.gpr[r])
 #define SET16(r, v) (s->cpu.gpr[r] = LEGACY_HIGH | (v))
 
@@ -93,7 +79,7 @@ Test(vm86, iretd_with_vm_enters_from_ring_0)
                 {CV_DS, 0x4000}, {CV_FS, 0xffff}, {CV_GS, 0x1234}};
     prepare_entry(0x4321, 0xffffffff);
     s->cpu.nmi_blocked = 1;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags, 0x3f7fd7u);
     cr_assert_eq(s->cpu.rip, 0x4321);
     cr_assert_eq(REG(CV_RSP), 0x12345678);
@@ -112,7 +98,7 @@ Test(vm86, iretd_with_vm_enters_from_ring_0)
 Test(vm86, an_entry_past_the_limits_faults_in_ring_0)
 {
     prepare_entry(0x10000, CV_FL_FIXED | CV_FL_VM);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_GP);
     cr_assert_eq(REG(CV_RSP), LEGACY_STACK - 16);
     cr_assert_eq(legacy_top(s, 4, 0), 0);
@@ -120,7 +106,7 @@ Test(vm86, an_entry_past_the_limits_faults_in_ring_0)
     cr_assert_eq(s->cpu.seg[CV_DS].sel, LEGACY_DS0_32, "nothing was loaded");
     prepare_entry(0x100, CV_FL_FIXED | CV_FL_VM);
     s->cpu.seg[CV_SS].limit = LEGACY_STACK + 34; /* the frame ends at + 35 */
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_SS);
 }
 
@@ -133,14 +119,14 @@ Test(vm86, vm_in_the_image_counts_at_cpl_0_and_for_iretd_only)
         s->cpu.seg[i].attr |= 0x60;
     }
     cv_control_changed(&s->cpu);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags & CV_FL_VM, 0);
     cr_assert_eq(s->cpu.rip, LEGACY_IP);
     cr_assert_eq(s->cpu.seg[CV_CS].sel, LEGACY_CS3_32);
     legacy_prot32(s, 0);
     legacy_code_at(s, LEGACY_CODE, "\x66\xcf", 2);
     legacy_put(s, LEGACY_STACK + LEGACY_SP, 8, 0x0002000200080100);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags & CV_FL_VM, 0);
     cr_assert_eq(s->cpu.rip, 0x100);
 }
@@ -166,11 +152,11 @@ Test(vm86, an_interrupt_leaves_with_nine_words_and_iretd_comes_back)
     LEGACY(s, 0xcd, 0x21);
     s->cpu.rflags |= CV_FL_IF | CV_FL_CF | CV_FL_NT | CV_FL_TF | CV_FL_AC;
     uint32_t flags = (uint32_t)s->cpu.rflags;
-    step_once();
+    stepper_one(s);
     expect_exit(0x21, false, 0, LEGACY_IP + 2, flags);
     cr_assert_eq(s->cpu.rflags, CV_FL_FIXED | CV_FL_CF | CV_FL_IOPL | CV_FL_AC);
     legacy_code_at(s, s->cpu.rip, "\xcf", 1);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags, flags);
     cr_assert_eq(s->cpu.rip, LEGACY_IP + 2);
     cr_assert_eq(s->cpu.seg[CV_GS].base, LEGACY_DATA);
@@ -187,15 +173,15 @@ Test(vm86, faults_and_hardware_interrupts_leave_too)
 {
     uint32_t flags = CV_FL_FIXED | CV_FL_VM | CV_FL_IOPL;
     LEGACY(s, 0xa1, 0xff, 0xff); /* mov ax, [ffff] */
-    step_once();
+    stepper_one(s);
     expect_exit(CV_EXC_GP, true, 0, LEGACY_IP, flags | CV_FL_RF);
     legacy_vm86(s, 3);
     LEGACY(s, 0x36, 0xa1, 0xff, 0xff);
-    step_once();
+    stepper_one(s);
     expect_exit(CV_EXC_SS, true, 0, LEGACY_IP, flags | CV_FL_RF);
     legacy_vm86(s, 3);
     LEGACY(s, 0x0f, 0x0b);
-    step_once();
+    stepper_one(s);
     expect_exit(CV_EXC_UD, false, 0, LEGACY_IP, flags | CV_FL_RF);
     legacy_vm86(s, 0); /* IOPL does not matter to a hardware interrupt */
     LEGACY(s, 0x90);
@@ -211,12 +197,12 @@ Test(vm86, a_trap_gate_keeps_if_and_a_16_bit_gate_pushes_words)
     LEGACY(s, 0xcd, 0x21);
     legacy_gate(s, 0x21, LEGACY_CS0_32, 0xef);
     s->cpu.rflags |= CV_FL_IF;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags & CV_FL_IF, CV_FL_IF);
     legacy_vm86(s, 3);
     LEGACY(s, 0xcd, 0x21);
     legacy_gate(s, 0x21, LEGACY_CS0_32, 0xe6);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(REG(CV_RSP), LEGACY_ESP0 - 18);
     cr_assert_eq(s->cpu.rip, 0x210); /* 16 bits of the offset */
     static const uint16_t want[9] = {LEGACY_IP + 2, 0x2000, 0x3002, LEGACY_SP, 0x6000,
@@ -231,7 +217,7 @@ Test(vm86, a_handler_that_is_conforming_or_not_of_ring_0_is_a_fault)
         legacy_vm86(s, 3);
         LEGACY(s, 0xcd, 0x21);
         legacy_gate(s, 0x21, bad[i], 0xee);
-        step_once();
+        stepper_one(s);
         expect_exit(CV_EXC_GP, true, bad[i] & ~3u, LEGACY_IP,
                     CV_FL_FIXED | CV_FL_VM | CV_FL_IOPL | CV_FL_RF);
     }
@@ -241,7 +227,7 @@ Test(vm86, a_bad_ring_0_stack_is_told_as_ts)
 {
     LEGACY(s, 0xcd, 0x21);
     legacy_put(s, LEGACY_TSS + 8, 4, LEGACY_DS3_32);
-    step_once(); /* #TS cannot be delivered either */
+    stepper_one(s); /* #TS cannot be delivered either */
     cr_assert_eq(s->cpu.shutdown, 1);
 }
 
@@ -280,7 +266,7 @@ Test(vm86, iopl_decides_over_what_touches_if)
         s->cpu.rflags |= CV_FL_OF;
         legacy_put(s, LEGACY_STACK + LEGACY_SP, 8, 0);
         uint32_t flags = (uint32_t)s->cpu.rflags;
-        step_once();
+        stepper_one(s);
         if (c->by_iopl && iopl < 3) {
             expect_exit(CV_EXC_GP, true, 0, LEGACY_IP, flags | CV_FL_RF);
         } else {
@@ -300,14 +286,14 @@ Test(vm86, software_interrupts_obey_the_gates_dpl_and_int1_does_not)
         s->cpu.rflags |= CV_FL_OF;
         legacy_code_at(s, LEGACY_IP, cases[i].code, cases[i].n);
         legacy_gate(s, cases[i].vector, LEGACY_CS0_32, 0xce); /* DPL 2 */
-        step_once();
+        stepper_one(s);
         cr_assert_eq(legacy_vector(s), CV_EXC_GP);
         cr_assert_eq(legacy_top(s, 4, 0), cases[i].vector * 8u + 2);
     }
     legacy_vm86(s, 0);
     LEGACY(s, 0xf1);
     legacy_gate(s, 1, LEGACY_CS0_32, 0x8e);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), 1);
 }
 
@@ -315,13 +301,13 @@ Test(vm86, popf_and_iret_leave_iopl_and_vm_alone)
 {
     LEGACY(s, 0x66, 0x9d, 0x66, 0xcf);
     legacy_put(s, LEGACY_STACK + LEGACY_SP, 4, 0x001d0cd5 & ~(uint32_t)CV_FL_TF);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags, 0x3002u | CV_FL_VM | CV_FL_AC | 0xcd5, "%lx",
                  (unsigned long)s->cpu.rflags);
     legacy_put(s, LEGACY_STACK + LEGACY_SP + 4, 4, 0x200);
     legacy_put(s, LEGACY_STACK + LEGACY_SP + 8, 4, 0x2100);
     legacy_put(s, LEGACY_STACK + LEGACY_SP + 12, 4, 0x00010202);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rflags,
                  CV_FL_FIXED | CV_FL_VM | CV_FL_IOPL | CV_FL_IF | CV_FL_RF);
     cr_assert_eq(s->cpu.seg[CV_CS].base, 0x21000);
@@ -358,7 +344,7 @@ Test(vm86, what_is_privileged_faults_and_what_needs_descriptors_is_undefined)
         s->cpu.xcr0 = 7;
         cv_control_changed(&s->cpu);
         legacy_code_at(s, LEGACY_IP, cases[i].code, cases[i].n);
-        step_once();
+        stepper_one(s);
         cr_assert_eq(legacy_vector(s), cases[i].vector, "%s: %d", cases[i].name,
                      legacy_vector(s));
     }
@@ -366,7 +352,7 @@ Test(vm86, what_is_privileged_faults_and_what_needs_descriptors_is_undefined)
     LEGACY(s, 0x0f, 0x34); /* SYSENTER works */
     s->cpu.sysenter_cs = LEGACY_CS0_32;
     s->cpu.sysenter_eip = STEPPER_HANDLER;
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.rip, STEPPER_HANDLER);
     cr_assert_eq(s->cpu.mode & (CV_MODE_VM86 | 3), 0);
 }
@@ -378,15 +364,15 @@ Test(vm86, ports_go_by_the_permission_map_whatever_iopl_says)
         LEGACY(s, 0xec, 0x66, 0xef, 0xed, 0x6c);
         SET16(CV_RDX, 0x500);
         SET16(CV_RAX, 0);
-        steps(2);
+        stepper_some(s, 2);
         cr_assert_neq(REG(CV_RAX) & 0xff, 0);
         SET16(CV_RDX, 0x503); /* a word from 503h needs 504h */
-        step_once();
+        stepper_one(s);
         cr_assert_eq(legacy_vector(s), CV_EXC_GP);
         legacy_vm86(s, iopl);
         LEGACY(s, 0x6c); /* insb */
         SET16(CV_RDX, 0x504);
-        step_once();
+        stepper_one(s);
         cr_assert_eq(legacy_vector(s), CV_EXC_GP);
     }
 }
@@ -398,15 +384,15 @@ Test(vm86, segments_are_paragraphs_with_limits_and_reach_above_1_mib)
     LEGACY(s, 0x8e, 0xd8, 0xa1, 0x20, 0x00, 0xea, 0x00, 0x01, 0x00, 0x21);
     SET16(CV_RAX, 0xffff);
     legacy_put(s, 0x100010, 2, 0x2468);
-    steps(2);
+    stepper_some(s, 2);
     cr_assert_eq(REG(CV_RAX), LEGACY_HIGH | 0x2468);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(s->cpu.seg[CV_CS].base, 0x21000);
     cr_assert_eq(s->cpu.seg[CV_CS].attr, 0xf3);
     LEGACY(s, 0x2e, 0xa3, 0x00, 0x03, 0x66, 0xea, 0, 0, 1, 0, 0, 0x21);
-    step_once(); /* CS can be written */
+    stepper_one(s); /* CS can be written */
     cr_assert_eq(legacy_get(s, 0x21300, 2), 0x2468);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_GP);
 }
 
@@ -414,13 +400,13 @@ Test(vm86, a_push_at_sp_1_is_a_stack_fault_in_ring_0)
 {
     LEGACY(s, 0x50);
     SET16(CV_RSP, 1);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_SS);
     cr_assert_eq(legacy_top(s, 4, 0), 0);
     legacy_vm86(s, 3);
     LEGACY(s, 0x60);
     SET16(CV_RSP, 9);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_GP);
 }
 
@@ -429,7 +415,7 @@ Test(vm86, a_far_call_whose_second_push_faults_has_written_nothing)
     LEGACY(s, 0x9a, 0x00, 0x01, 0x00, 0x21);
     SET16(CV_RSP, 3); /* CS at 1, IP at ffff */
     legacy_put(s, LEGACY_STACK, 4, 0x11223344);
-    step_once();
+    stepper_one(s);
     cr_assert_eq(legacy_vector(s), CV_EXC_SS);
     cr_assert_eq(legacy_get(s, LEGACY_STACK, 4), 0x11223344);
 }
@@ -440,7 +426,7 @@ Test(vm86, alignment_is_checked_as_in_ring_3)
     s->cpu.cr0 |= CV_CR0_AM;
     s->cpu.rflags |= CV_FL_AC;
     cv_control_changed(&s->cpu);
-    step_once();
+    stepper_one(s);
     expect_exit(CV_EXC_AC, true, 0, LEGACY_IP,
                 CV_FL_FIXED | CV_FL_VM | CV_FL_IOPL | CV_FL_AC | CV_FL_RF);
 }
@@ -449,7 +435,7 @@ Test(vm86, the_x87_environment_is_that_of_real_mode)
 {
     LEGACY(s, 0xdb, 0xe3, 0x66, 0xd9, 0x37);
     SET16(CV_RBX, 0);
-    steps(2);
+    stepper_some(s, 2);
     cr_assert_eq(legacy_get(s, LEGACY_DATA + 12, 4), 0xffff0000);
     cr_assert_eq(legacy_get(s, LEGACY_DATA + 24, 4), 0);
 }
