@@ -136,15 +136,17 @@ $(foreach f,$(patsubst $(B)/fuzz/fuzz_%,%,$(FUZZERS)),$(eval $(call FUZZ_RULE,$(
 fuzzers: $(FUZZERS)
 
 # -- guests -----------------------------------------------------------------------------------------
-.PHONY: guests mini-guests
+.PHONY: guests cloud-guest mini-guests
 mini-guests:
 	@tests/guest/build.sh build/guest
 guests: mini-guests
 	@tests/support/guests.sh
+cloud-guest:
+	@tests/support/guests.sh cloud
 
 # -- what people run ---------------------------------------------------------------------------------
 demo: deps
-	@$(MAKE) --no-print-directory all guests
+	@$(MAKE) --no-print-directory all cloud-guest
 	@tests/demo.sh
 
 test: deps

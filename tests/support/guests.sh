@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the guests that tests, demo and benchmarks run, in build/guests/:
+# guests.sh [cloud]: makes the guests that tests and benchmarks run, or those of the cloud kernel alone, in build/guests/:
 #   vmlinuz-cloud  Debian's cloud kernel             version      its exact release
 #   vmlinux-cloud  the ELF inside it (PVH)
 #   vmlinuz-amd64, -rt, -686, -686-pae               Debian's other kernels of this family
@@ -132,20 +132,24 @@ cloud() {
 
 [ -f "$out/ready" ] || cloud
 grep -q "^cloud " "$out/versions" 2>/dev/null || note cloud "$(cat "$out/version")"
-kernel amd64 amd64 linux-image-amd64
-kernel rt amd64 linux-image-rt-amd64
-kernel 686 i386 linux-image-686
-kernel 686-pae i386 linux-image-686-pae
-if [ ! -d "$out/headers-686-pae" ]; then
-    world i386
-    rm -rf "$out/unpack"
-    headers i386 "$(sed -n 's/^686-pae //p' "$out/versions")" "$out/unpack"
-    mv "$out/unpack" "$out/headers-686-pae"
-fi
-if [ ! -f "$out/busybox-i386" ]; then
-    world i386
-    extract i386 busybox-static ./bin/busybox "$out/busybox-i386"
-    chmod 755 "$out/busybox-i386"
-fi
+others() {
+    kernel amd64 amd64 linux-image-amd64
+    kernel rt amd64 linux-image-rt-amd64
+    kernel 686 i386 linux-image-686
+    kernel 686-pae i386 linux-image-686-pae
+    if [ ! -d "$out/headers-686-pae" ]; then
+        world i386
+        rm -rf "$out/unpack"
+        headers i386 "$(sed -n 's/^686-pae //p' "$out/versions")" "$out/unpack"
+        mv "$out/unpack" "$out/headers-686-pae"
+    fi
+    if [ ! -f "$out/busybox-i386" ]; then
+        world i386
+        extract i386 busybox-static ./bin/busybox "$out/busybox-i386"
+        chmod 755 "$out/busybox-i386"
+    fi
+}
+
+[ "${1:-}" = cloud ] || others
 [ -f "$out/vmlinux-cloud" ] || "$top/tests/support/extract_vmlinux.py" "$out/vmlinuz-cloud" "$out/vmlinux-cloud"
 "$top/tests/support/initrd.sh" "$out"

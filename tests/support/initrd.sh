@@ -5,6 +5,7 @@
 #   initrd-crash.cpio.gz  loads tests/guest/module/crash.ko some time after boot; -crash-686-pae in that kernel
 #   initrd-bench.cpio.gz  the micro workloads of `make bench`
 #   initrd-work.cpio.gz   does some of everything, says what came out, powers off; -work-i386 the same in 32-bit code
+# Those in 32-bit code only when their kernels are there.
 set -eu
 dir=$(cd "$1" && pwd)
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -72,17 +73,19 @@ pack() {
 }
 
 module "$dir/headers" "$release" x86 "$dir/crash.ko"
-module "$dir/headers-686-pae" "$(sed -n 's/^686-pae //p' "$dir/versions")" i386 "$dir/crash-686-pae.ko"
 gcc -O2 -static -o "$work/bench" "$src/bench/bench.c"
 place "$work/bench" "$dir/bench"
 pack init busybox init
 pack shell busybox shell
 pack crash busybox crash "$dir/crash.ko"
-mkdir "$work/pae"
-cp "$dir/crash-686-pae.ko" "$work/pae/crash.ko"
-pack crash-686-pae busybox-i386 crash "$work/pae/crash.ko"
 pack bench busybox bench "$work/bench"
 pack work busybox work
-pack work-i386 busybox-i386 work
+if [ -f "$dir/busybox-i386" ]; then
+    module "$dir/headers-686-pae" "$(sed -n 's/^686-pae //p' "$dir/versions")" i386 "$dir/crash-686-pae.ko"
+    mkdir "$work/pae"
+    cp "$dir/crash-686-pae.ko" "$work/pae/crash.ko"
+    pack crash-686-pae busybox-i386 crash "$work/pae/crash.ko"
+    pack work-i386 busybox-i386 work
+fi
 echo "$sum" >"$stamp.new"
 mv "$stamp.new" "$stamp"
