@@ -9,7 +9,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from cvtest import GUEST, case, check, expect, finish, info, kill_all, read_until, session_of, start, verify  # noqa: E402
+from cvtest import GUEST, Skip, case, check, expect, finish, info, kill_all, read_until, session_of, start, verify  # noqa: E402
 
 MEMORY = ["--memory", "16M"]
 
@@ -97,7 +97,10 @@ def engine_killed(directory):
 
 def in_terminal(*args):
     """Starts the program with a pseudo terminal as its console; (process, master, settings before)."""
-    master, slave = pty.openpty()
+    try:
+        master, slave = pty.openpty()
+    except OSError as e:
+        raise Skip("no pseudo-terminals here: is /dev/pts mounted? (%s)" % e)
     before = termios.tcgetattr(slave)
     p = start(*args, stdin=slave, stdout=slave)
     return p, master, slave, before
