@@ -216,6 +216,22 @@ static void set_accessed(struct walker *w, bool write)
     }
 }
 
+/* Would set_accessed() change a page that blocks were made of? */
+static bool changes_code(const struct walker *w, bool write)
+{
+    const struct cv_ram *ram = w->cpu->ram;
+    for (unsigned i = 0; i < w->walk->tables; i++) {
+        cv_gpa at = w->entry[i];
+        bool leaf = i + 1 == w->walk->tables;
+        uint8_t want = (uint8_t)(leaf && write ? PTE_A | PTE_D : PTE_A);
+        if (cv_ram_has(ram, at, 4) && (ram->base[at] & want) != want &&
+            (ram->page_flags[at >> CV_PAGE_SHIFT] & CV_PAGE_CODE) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cv_mmu_walk(struct cv_cpu *cpu, cv_gva gva, unsigned acc, bool set_ad,
                  struct cv_walk *walk)
 {
@@ -240,8 +256,12 @@ bool cv_mmu_walk(struct cv_cpu *cpu, cv_gva gva, unsigned acc, bool set_ad,
         return false;
     }
     walk->error = 0;
+    bool write = (acc & 3u) == CV_ACC_WRITE;
+    if ((acc & CV_ACC_KEEP_CODE) != 0 && changes_code(&w, write)) {
+        return false;
+    }
     if (set_ad) {
-        set_accessed(&w, (acc & 3u) == CV_ACC_WRITE);
+        set_accessed(&w, write);
     }
     return true;
 }

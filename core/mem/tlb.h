@@ -93,6 +93,9 @@ void cv_tlb_drop_jumps(struct cv_tlb *tlb);
 enum cv_access { CV_ACC_READ, CV_ACC_WRITE, CV_ACC_FETCH };
 #define CV_ACC_INSPECT 8u /* cv_mmu_walk only: a debugger's look; present is enough, permissions are ignored */
 #define CV_ACC_UNALIGNED 16u /* core/mem/access.c only: alignment was judged by the caller */
+/* cv_tlb_translate only: false, with nothing changed and no fault meant, when an A or D bit that would be
+ * set lies in a page with code: the instruction that is being executed may stand there. */
+#define CV_ACC_KEEP_CODE 32u
 #define CV_ACC_SYSTEM 4u /* implicit supervisor access (descriptor tables, TSS): CPL ignored, SMAP applies */
 
 /* Translates one address as a walk would, sets A/D, fills the current set. True: *gpa_out.

@@ -101,23 +101,20 @@ static bool x87_is_pending(void)
 
 /* A plain RAM page that only has no tag yet: gives it one. The A and D bits this sets are
  * those the access will set; so nothing is done for one that may fault for another reason
- * first. */
+ * first, and none is set in code: the instruction itself may stand there, and was fetched
+ * before its operand is looked for. */
 static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva,
                  const struct cv_site *site)
 {
     unsigned acc = site->acc & 3u;
-    uint64_t killed = x->stats.invalidated;
     cv_gpa gpa;
     if (!cv_canonical(gva) || (gva & (CV_PAGE_SIZE - 1)) + site->size > CV_PAGE_SIZE ||
         ((site->acc & CV_SITE_ALIGN) != 0 && (gva & (site->size - 1u)) != 0) ||
         ((site->acc & CV_SITE_X87) != 0 && x87_is_pending()) ||
-        !cv_tlb_translate(cpu, gva, acc, &gpa)) {
+        !cv_tlb_translate(cpu, gva, acc | CV_ACC_KEEP_CODE, &gpa)) {
         return false;
     }
     x->stats.tlb_fills++;
-    if (x->stats.invalidated != killed) {
-        return false; /* an A or D bit set by the walk was code, perhaps this block's */
-    }
     if (has_tag(cpu->tlb, gva, acc, site->size)) {
         return true;
     }

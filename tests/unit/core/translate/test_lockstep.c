@@ -93,3 +93,16 @@ ParameterizedTest(struct axis *axis, lockstep, random_programs_agree_with_the_in
         cr_assert_null(diff, "%s", diff);
     }
 }
+
+/* Page tables that are executed: the walk for an operand sets a bit in the very instruction, which
+ * was fetched before. */
+Test(lockstep, an_operand_may_change_its_own_instruction)
+{
+    static const struct axis axis = {"one instruction",
+                                     {.cache_bytes = 4u << 20, .block_insns = 1},
+                                     1024,
+                                     1,
+                                     TWIN_TWO_LEVEL};
+    const char *diff = lockstep_run(&axis, 11150025);
+    cr_assert_null(diff, "%s", diff);
+}
