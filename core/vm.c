@@ -13,7 +13,6 @@
 #include "core/system/control.h"
 #include "core/system/ferr.h"
 #include "core/system/interrupt.h"
-#include "core/system/stack.h"
 #include "core/vm_private.h"
 
 #define VM_RUN_STEPS    (1u << 20) /* the CPU returns here at least this often */

@@ -28,8 +28,8 @@
  * instructions run natively, one at a time, through thunks made at cv_interp_new.
  * Code of 16, 32 and 64 bits, real, virtual-8086, protected and IA-32e mode. Sequential
  * flow past the end of a 64 KiB segment does not wrap: the next fetch is #GP.
+ * An x87 error with CR0.NE = 0 goes the way of core/system/ferr.h.
  * Thread:  engine thread only; general registers only
- * Missing: IGNNE# and FERR#: an x87 exception is #MF whatever CR0.NE says
  */
 #ifndef CV_CORE_INTERP_INTERP_H
 #define CV_CORE_INTERP_INTERP_H
