@@ -233,7 +233,7 @@ static void describe_parting(struct cv_bisect *b)
 /* -- running ------------------------------------------------------------------------- */
 
 /* Runs one side to icount. Its own digests are compared at the coarse grain until one
- * differs. */
+ * differs; an input or an end that cannot be met stops it for good. */
 static void run_side(struct cv_bisect *b, struct side *s, cv_icount icount)
 {
     bool check = b->grain == 0 && !s->unfaithful;
@@ -243,15 +243,20 @@ static void run_side(struct cv_bisect *b, struct side *s, cv_icount icount)
     cv_replay_check_digests(s->replay, check);
     s->exit = cv_replay_run(s->replay, limit);
     const struct cv_divergence *d = cv_replay_divergence(s->replay);
-    if (check && d != NULL && strcmp(d->component, "event") != 0 &&
-        strcmp(d->component, "end") != 0) {
-        size_t len = cv_replay_save(s->replay, s->state, sizeof(s->state));
+    if (d == NULL) {
+        return;
+    }
+    if (!s->unfaithful) {
         s->unfaithful = true;
         s->own = *d;
-        cv_replay_check_digests(s->replay, false);
-        if (cv_replay_load(s->replay, s->state, len)) { /* forgets the divergence */
-            s->exit = cv_replay_run(s->replay, limit);
-        }
+    }
+    if (strcmp(d->component, "event") == 0 || strcmp(d->component, "end") == 0) {
+        return; /* it can go no further */
+    }
+    size_t len = cv_replay_save(s->replay, s->state, sizeof(s->state));
+    cv_replay_check_digests(s->replay, false);
+    if (cv_replay_load(s->replay, s->state, len)) { /* forgets the divergence */
+        s->exit = cv_replay_run(s->replay, limit);
     }
 }
 
@@ -322,7 +327,11 @@ static enum cv_bisect_exit settle(struct cv_bisect *b, cv_icount to)
     while (b->grain > 0 && to >= b->suspect[b->grain]) {
         b->grain--;
     }
-    if (to >= b->end || b->side[CV_BISECT_FIRST].exit == CV_REPLAY_END) {
+    enum cv_replay_exit exit = b->side[CV_BISECT_FIRST].exit; /* of both */
+    if (exit == CV_REPLAY_DIVERGED) {
+        b->alike = cv_replay_icount(b->side[CV_BISECT_FIRST].replay);
+    }
+    if (to >= b->end || exit != CV_REPLAY_REACHED) {
         return CV_BISECT_ALIKE;
     }
     return take_checkpoints(b) ? CV_BISECT_MORE : CV_BISECT_FAILED;

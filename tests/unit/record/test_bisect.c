@@ -114,6 +114,24 @@ Test(bisect, a_run_that_is_not_what_was_recorded_is_told, .timeout = 60)
     close_pair(&p);
 }
 
+Test(bisect, a_run_that_misses_its_inputs_is_told, .timeout = 60)
+{
+    for (cv_icount at = 1000; at < 20000; at += 3000) {
+        struct pair p;
+        open_pair(&p, &FED, &FED);
+        toy_vm_corrupt(vm_of(&p, 0), at, 'c');
+        toy_vm_corrupt(vm_of(&p, 1), at, 'c');
+        cr_assert(run(&p) == CV_BISECT_ALIKE);
+        for (unsigned i = 0; i < CV_BISECT_SIDES; i++) {
+            const struct cv_divergence *d = cv_bisect_unfaithful(p.bisect, i);
+            cr_assert(d != NULL, "at %lu", at);
+            cr_assert(cv_bisect_icount(p.bisect) <=
+                      cv_trace_info(p.trace[0])->end.icount);
+        }
+        close_pair(&p);
+    }
+}
+
 Test(bisect, a_difference_that_does_not_come_twice_is_counted, .timeout = 60)
 {
     struct pair p;
