@@ -2,8 +2,9 @@
  * aml.h - a small writer of ACPI machine language
  *
  * Spec:    ACPI Specification 6.4, "ACPI Machine Language (AML) Specification" (20),
- * "Resource Data Types for ACPI" (6.4) Errors:  full is set when the buffer is too small;
- * what was written is useless then Thread:  any
+ *          "Resource Data Types for ACPI" (6.4)
+ * Errors:  full is set when the buffer is too small; what was written is useless then
+ * Thread:  any
  *
  * Packages are opened and closed; their lengths always take two bytes (up to 4095).
  */

@@ -3,9 +3,9 @@
  *
  * docs/decisions/0001-cpu-model.md says why each value is what it is. The model is
  * frozen: a change is a new machine epoch. Bits that follow guest state (OSXSAVE, APIC,
- * the XSAVE size of the enabled features) are added by core/system/msr.c. Spec:    Intel
- * SDM 2A "CPUID—CPU Identification", volume 4 for the capability MSRs Thread:  any;
- * constants only
+ * the XSAVE size of the enabled features) are added by core/system/msr.c.
+ * Spec:    Intel SDM 2A "CPUID—CPU Identification", volume 4 for the capability MSRs
+ * Thread:  any; constants only
  */
 #ifndef CV_CORE_CPU_CPUID_H
 #define CV_CORE_CPU_CPUID_H

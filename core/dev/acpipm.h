@@ -2,11 +2,13 @@
  * acpipm.h - ACPI power management: PM1 event and control blocks, PM timer
  *
  * Spec:    ACPI Specification 6.4, "PM1 Event Grouping" (4.8.3.1), "PM1 Control"
- * (4.8.3.2), "Power Management Timer" (4.8.3.3) Units:   timer 3.579545 MHz = 315/88 MHz:
- * tick = floor(vtime x 315 / 88000), 32 bits Inputs:  8 + 4 ports (PM1_STS PM1_EN
- * PM1_CNT, PM_TMR), power button, virtual-time events Outputs: SCI, power-off State:
- * section "acpipm" version 1 Missing: sleep states other than S5, SMI, global lock, GPE
- * blocks
+ *          (4.8.3.2), "Power Management Timer" (4.8.3.3)
+ * Units:   timer 3.579545 MHz = 315/88 MHz: tick = floor(vtime x 315 / 88000), 32 bits
+ * Inputs:  8 + 4 ports (PM1_STS PM1_EN PM1_CNT, PM_TMR), power button, virtual-time
+ *          events
+ * Outputs: SCI, power-off
+ * State:   section "acpipm" version 1
+ * Missing: sleep states other than S5, SMI, global lock, GPE blocks
  *
  * There is no legacy mode: SCI_EN always reads 1 (FADT SMI_CMD is 0).
  */

@@ -1,12 +1,14 @@
 /*
  * i8042.h - keyboard controller with a PS/2 keyboard
  *
- * Spec:    IBM PS/2 Hardware Interface Technical Reference "Keyboard and Auxiliary Device
- * Controller"; keyboard commands: same book, "101/102-Key Keyboard"; scan code set 2
- * Inputs:  ports 60h and 64h, scan code set 2 bytes from the inlet      Outputs: keyboard
- * IRQ, CPU reset State:   section "i8042" version 1 Missing: auxiliary port (commands for
- * it find nobody: the clock stays disabled and A9h reports a fault), scan code sets 1 and
- * 3 as the keyboard's own, typematic
+ * Spec:    IBM PS/2 Hardware Interface Technical Reference "Keyboard and Auxiliary
+ *          Device Controller"; keyboard commands: same book, "101/102-Key Keyboard";
+ *          scan code set 2
+ * Inputs:  ports 60h and 64h, scan code set 2 bytes from the inlet
+ * Outputs: keyboard IRQ, CPU reset
+ * State:   section "i8042" version 1
+ * Missing: auxiliary port (commands for it find nobody: the clock stays disabled and A9h
+ *          reports a fault), scan code sets 1 and 3 as the keyboard's own, typematic
  *
  * A byte stands in the output buffer until it is read; the next one follows at once, with
  * a new edge on the IRQ line. Controller replies go before keyboard bytes.

@@ -2,10 +2,12 @@
  * ioapic.h - I/O APIC, 24 pins
  *
  * Spec:    Intel 82093AA data sheet (order number 290566); version 0x20 with the EOI
- * register of later parts (Intel ICH data sheets "EOI Register") Inputs:  24 lines, MMIO,
- * EOI of a vector      Outputs: interrupt messages State:   section "ioapic" version 1
+ *          register of later parts (Intel ICH data sheets "EOI Register")
+ * Inputs:  24 lines, MMIO, EOI of a vector
+ * Outputs: interrupt messages
+ * State:   section "ioapic" version 1
  * Missing: interrupt remapping, PCI MSI (has no pins), polarity (kept, without effect:
- * lines are told as active or not)
+ *          lines are told as active or not)
  */
 #ifndef CV_CORE_DEV_IOAPIC_H
 #define CV_CORE_DEV_IOAPIC_H

@@ -1,13 +1,16 @@
 /*
  * lapic.h - local APIC: xAPIC page, x2APIC MSRs, timer
  *
- * Spec:    Intel SDM 3A chapter "Advanced Programmable Interrupt Controller (APIC)" (10);
- * "Extended XAPIC (x2APIC)" (10.12); version register 0x14, 6 LVT entries Units:   timer
- * input clock = the 25 MHz crystal of CPUID leaf 15H: tick = floor(vtime / 40) Inputs:
- * MMIO, MSRs, CR8, messages, LINT0, LINT1, virtual-time events Outputs: INTR of its CPU,
- * NMI, INIT, EOI broadcast, IPIs State:   section "lapic" version 1 Missing: CMCI entry,
- * EOI broadcast suppression, writable APIC ID, level sense of LINT0 and LINT1 (edges
- * only), messages in ExtINT mode; SIPI to a running CPU is ignored
+ * Spec:    Intel SDM 3A chapter "Advanced Programmable Interrupt Controller (APIC)"
+ *          (10); "Extended XAPIC (x2APIC)" (10.12); version register 0x14, 6 LVT entries
+ * Units:   timer input clock = the 25 MHz crystal of CPUID leaf 15H: tick = floor(vtime
+ *          / 40)
+ * Inputs:  MMIO, MSRs, CR8, messages, LINT0, LINT1, virtual-time events
+ * Outputs: INTR of its CPU, NMI, INIT, EOI broadcast, IPIs
+ * State:   section "lapic" version 1
+ * Missing: CMCI entry, EOI broadcast suppression, writable APIC ID, level sense of LINT0
+ *          and LINT1 (edges only), messages in ExtINT mode; SIPI to a running CPU is
+ *          ignored
  *
  * LINT0 in ExtINT mode, or a globally disabled APIC, passes the 8259 pair through to
  * INTR. The timer holds a count and the tick it was valid at; the rest is computed.

@@ -2,10 +2,13 @@
  * pci.h - PCI configuration mechanism #1, host bridge, ISA bridge, reset control
  *
  * Spec:    PCI Local Bus Specification 3.0, "Software Generation of Configuration
- * Transactions" (3.2.2.3.2); Intel 82441FX (PMC) data sheet; 82371SB (PIIX3) data sheet,
- * "Reset Control Register" (CF9h) Inputs:  ports CF8h..CFFh      Outputs: reset State:
- * section "pci" version 1 Missing: INTx routing by PIRQ (registers are stored), PAM and
- * SMRAM effects (registers are stored)
+ *          Transactions" (3.2.2.3.2); Intel 82441FX (PMC) data sheet; 82371SB (PIIX3)
+ *          data sheet, "Reset Control Register" (CF9h)
+ * Inputs:  ports CF8h..CFFh
+ * Outputs: reset
+ * State:   section "pci" version 1
+ * Missing: INTx routing by PIRQ (registers are stored), PAM and SMRAM effects (registers
+ *          are stored)
  *
  * Bus 0: 00.0 8086:1237, 01.0 8086:7000. Absent functions read all ones.
  */

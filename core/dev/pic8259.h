@@ -2,9 +2,11 @@
  * pic8259.h - the pair of programmable interrupt controllers of a PC
  *
  * Spec:    Intel 8259A data sheet (order number 231468-003); 82371AB (PIIX4) data sheet,
- * "Interrupt Controller" (8.3) for ELCR Inputs:  16 request lines, ports (2 + 2
- * registers, ELCR 2)      Outputs: INTR State:   section "pic" version 1 Missing:
- * MCS-80/85 mode, buffered mode (accepted and ignored)
+ *          "Interrupt Controller" (8.3) for ELCR
+ * Inputs:  16 request lines, ports (2 + 2 registers, ELCR 2)
+ * Outputs: INTR
+ * State:   section "pic" version 1
+ * Missing: MCS-80/85 mode, buffered mode (accepted and ignored)
  */
 #ifndef CV_CORE_DEV_PIC8259_H
 #define CV_CORE_DEV_PIC8259_H

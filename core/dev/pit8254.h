@@ -2,9 +2,11 @@
  * pit8254.h - programmable interval timer, three channels, and the speaker control port
  *
  * Spec:    Intel 8254 data sheet (order number 231164-005); port 61h: 82371AB data sheet
- * "NMI Status and Control" (4.2.5) Units:   input clock 105/88 MHz = 1.193182 MHz: tick =
- * floor(vtime x 105 / 88000) Inputs:  4 ports, port 61h, gate of channel 2       Outputs:
- * OUT of channel 0 State:   section "pit" version 1
+ *          "NMI Status and Control" (4.2.5)
+ * Units:   input clock 105/88 MHz = 1.193182 MHz: tick = floor(vtime x 105 / 88000)
+ * Inputs:  4 ports, port 61h, gate of channel 2
+ * Outputs: OUT of channel 0
+ * State:   section "pit" version 1
  *
  * Nothing is counted down: a channel holds its count and the tick at which it was loaded
  * (one tick after the write that completed it), and every value is computed from the tick

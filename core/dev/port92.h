@@ -2,7 +2,10 @@
  * port92.h - system control port A: fast A20 and fast CPU reset
  *
  * Spec:    IBM PS/2 Hardware Interface Technical Reference "System Control Port A
- * (0092h)" Inputs:  one port      Outputs: CPU reset State:   section "port92" version 1
+ *          (0092h)"
+ * Inputs:  one port
+ * Outputs: CPU reset
+ * State:   section "port92" version 1
  * Missing: closing A20: the gate is always open and bit 1 is only remembered
  */
 #ifndef CV_CORE_DEV_PORT92_H

@@ -3,9 +3,12 @@
  *
  * Spec:    Motorola MC146818A data sheet; 128 bytes with the century at 0x32 as in PCs
  * Units:   the clock reads offset_s + floor((vtime + lead_ns) / 1e9) seconds since 1970,
- * UTC Inputs:  index and data port, virtual-time events      Outputs: IRQ, held until
- * register C is read State:   section "rtc" version 1 Missing: daylight saving (bit DSE),
- * square-wave output; day-of-week writes (it follows the date)
+ *          UTC
+ * Inputs:  index and data port, virtual-time events
+ * Outputs: IRQ, held until register C is read
+ * State:   section "rtc" version 1
+ * Missing: daylight saving (bit DSE), square-wave output; day-of-week writes (it follows
+ *          the date)
  *
  * Flags of register C are found when they are asked for: each keeps the last period it
  * has told of. Events are only scheduled for interrupts that are enabled and not yet

@@ -3,9 +3,11 @@
  *
  * Spec:    National Semiconductor PC16550D data sheet (TL/C/8652, June 1995)
  * Units:   1.8432 MHz / 16 / divisor baud; a character takes its bits at that rate in
- * vtime Inputs:  8 ports, bytes from the inlet, virtual-time events      Outputs: bytes,
- * IRQ (while OUT2 is set) State:   section "uart0" or "uart1" version 1 Missing: break
- * and line errors on input (there is no wire), stick parity
+ *          vtime
+ * Inputs:  8 ports, bytes from the inlet, virtual-time events
+ * Outputs: bytes, IRQ (while OUT2 is set)
+ * State:   section "uart0" or "uart1" version 1
+ * Missing: break and line errors on input (there is no wire), stick parity
  *
  * Transmission. A written byte leaves at once and LSR shows THRE and TEMT again at once,
  * so that a polling console costs no time; the THRE *interrupt* comes after the time the

@@ -5,8 +5,10 @@
  * (ties up) with 12 fraction bits, relative error below 2^-13 where the manual allows 1.5
  * * 2^-12. Denormal operands count as zero, results below the normal range become zero,
  * no exception flag is set; NaN operands are returned quiet, the root of a negative is
- * the default NaN. Spec:    Intel SDM volume 2 "RCPPS", "RSQRTPS" Errors:  false with
- * cpu->fault Thread:  engine thread only; guest FPU state is live
+ * the default NaN.
+ * Spec:    Intel SDM volume 2 "RCPPS", "RSQRTPS"
+ * Errors:  false with cpu->fault
+ * Thread:  engine thread only; guest FPU state is live
  */
 #ifndef CV_CORE_INTERP_APPROX_H
 #define CV_CORE_INTERP_APPROX_H

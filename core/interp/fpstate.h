@@ -4,10 +4,11 @@
  * Hosts differ in what they store (instruction pointers, components in use, reserved
  * bytes); a guest sees one answer: FIP, FDP, FOP, FCS, FDS are zero; XSTATE_BV has each
  * requested bit set (no init or modified optimization); MXCSR_MASK is FFFFh; bytes the
- * manual calls reserved or available are not written. Spec:    Intel SDM volume 1 10.5
- * "FXSAVE and FXRSTOR", 13.7 to 13.9, 8.1.10 "Saving the x87 FPU's State"; volume 2
- * instruction pages Errors:  false with cpu->fault, nothing changed Thread:  engine
- * thread only; guest FPU state is live
+ * manual calls reserved or available are not written.
+ * Spec:    Intel SDM volume 1 10.5 "FXSAVE and FXRSTOR", 13.7 to 13.9, 8.1.10 "Saving
+ *          the x87 FPU's State"; volume 2 instruction pages
+ * Errors:  false with cpu->fault, nothing changed
+ * Thread:  engine thread only; guest FPU state is live
  */
 #ifndef CV_CORE_INTERP_FPSTATE_H
 #define CV_CORE_INTERP_FPSTATE_H

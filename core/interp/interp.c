@@ -11,8 +11,8 @@
  *       equal, so that it can never be stale
  *   P3  the page behind the first one is fetched only when the decoder asks for its bytes
  *   P4  the shadow covers one step: what an instruction leaves in cpu->shadow is gone
- * after the next one, also when that is the delivery of a fault Spec:    Intel SDM 3A
- * chapter 6; 3B chapter 17 for TF, RF and instruction breakpoints
+ * after the next one, also when that is the delivery of a fault
+ * Spec:    Intel SDM 3A chapter 6; 3B chapter 17 for TF, RF and instruction breakpoints
  */
 #include "core/interp/interp.h"
 #include "core/base/hostmem.h"

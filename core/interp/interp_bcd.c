@@ -2,8 +2,8 @@
  * interp_bcd.c - decimal adjustment, outside 64-bit mode only
  *
  * Flags the manual leaves undefined: DAA, DAS OF = 0; AAA, AAS OF = SF = ZF = PF = 0;
- * AAM, AAD OF = AF = CF = 0. Spec:    Intel SDM volume 2 "DAA", "DAS", "AAA", "AAS",
- * "AAM", "AAD"
+ * AAM, AAD OF = AF = CF = 0.
+ * Spec:    Intel SDM volume 2 "DAA", "DAS", "AAA", "AAS", "AAM", "AAD"
  */
 #include "core/interp/interp_private.h"
 

@@ -2,8 +2,8 @@
  * interp_flow.c - branches, calls, returns, loops, software interrupts
  *
  * A target is checked (canonical, CS limit) before anything changes. Near branches in
- * 64-bit mode always use 64 bits; elsewhere a 16-bit operand size truncates rip. Spec:
- * Intel SDM volume 2; SDM 1 "Calling Procedures Using CALL and RET" (6.4)
+ * 64-bit mode always use 64 bits; elsewhere a 16-bit operand size truncates rip.
+ * Spec:    Intel SDM volume 2; SDM 1 "Calling Procedures Using CALL and RET" (6.4)
  */
 #include "core/interp/interp_private.h"
 #include "core/system/vm86.h"

@@ -3,8 +3,8 @@
  *
  * The count is masked to 5 bits (6 for 64-bit operands). A count of 0 changes nothing,
  * but a 32-bit register destination is still zero-extended. Flags the manual leaves
- * undefined: core/cpu/flags.h. Spec:    Intel SDM volume 2 "SAL/SAR/SHL/SHR",
- * "RCL/RCR/ROL/ROR", "SHLD", "SHRD"
+ * undefined: core/cpu/flags.h.
+ * Spec:    Intel SDM volume 2 "SAL/SAR/SHL/SHR", "RCL/RCR/ROL/ROR", "SHLD", "SHRD"
  */
 #include "core/interp/interp_private.h"
 

@@ -3,7 +3,8 @@
  *
  * The width of rSP follows the mode (64-bit: 8 bytes, else SS.B); the operand size
  * decides how much is stored. Everything that can fault does so before rSP or a register
- * changes. Spec:    Intel SDM volume 2; SDM 1 "Procedure Stack" (6.2)
+ * changes.
+ * Spec:    Intel SDM volume 2; SDM 1 "Procedure Stack" (6.2)
  */
 #include "core/interp/interp_private.h"
 #include "core/system/control.h"

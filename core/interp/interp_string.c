@@ -2,20 +2,22 @@
  * interp_string.c - MOVS CMPS SCAS LODS STOS INS OUTS, alone and repeated
  *
  * Problem. A repeated instruction is counted by slices (DESIGN.md section 4, point 3),
- * and a slice must end at the same iteration whatever path carried it out. Rules: S1  a
- * slice ends when rCX is 0, when REPE/REPNE is decided, after an iteration whose next
- *       element starts in another 4 KiB page than the element just done (source or
+ * and a slice must end at the same iteration whatever path carried it out. Rules:
+ *   S1  a slice ends when rCX is 0, when REPE/REPNE is decided, after an iteration whose
+ *       next element starts in another 4 KiB page than the element just done (source or
  *       destination, linear addresses), after every iteration when TF is set, and after
  *       one that hits a data or I/O breakpoint (SDM 3B 17.3.1.2)
  *   S2  an unfinished slice is a retired step: rip stays on the instruction and RF is
- * set, so that an instruction breakpoint does not fire again (SDM 3B
- * "Instruction-Breakpoint Exception Condition", 17.3.1.1) S3  a fault in mid-slice keeps
- * the iterations completed in rCX, rSI, rDI; they count 0 steps of their own, the
- * delivery of the fault is the step. CMPS and SCAS restore the flags that stood before
- * the slice S4  rCX = 0 at the start: one step, nothing else happens S5  bulk copies do
- * exactly what element-wise copies do: they stay within the pages of the first element,
- * run forward, and are not used when a debug register or alignment checking could see
- * single elements Spec:    Intel SDM volume 2 "REP/REPE/REPZ/REPNE/REPNZ"
+ *       set, so that an instruction breakpoint does not fire again (SDM 3B
+ *       "Instruction-Breakpoint Exception Condition", 17.3.1.1)
+ *   S3  a fault in mid-slice keeps the iterations completed in rCX, rSI, rDI; they count
+ *       0 steps of their own, the delivery of the fault is the step. CMPS and SCAS
+ *       restore the flags that stood before the slice
+ *   S4  rCX = 0 at the start: one step, nothing else happens
+ *   S5  bulk copies do exactly what element-wise copies do: they stay within the pages
+ *       of the first element, run forward, and are not used when a debug register or
+ *       alignment checking could see single elements
+ * Spec:    Intel SDM volume 2 "REP/REPE/REPZ/REPNE/REPNZ"
  */
 #include "core/base/mem.h"
 #include "core/interp/interp_private.h"

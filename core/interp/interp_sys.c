@@ -1,6 +1,7 @@
 /*
  * interp_sys.c - control and debug registers, HLT, MSRs, fast system calls, FS and GS
- * bases Spec:    Intel SDM volume 2; 3A "Privileged Instructions" (5.9)
+ * bases
+ * Spec:    Intel SDM volume 2; 3A "Privileged Instructions" (5.9)
  */
 #include "core/interp/interp_private.h"
 #include "core/system/control.h"

@@ -3,7 +3,8 @@
  *
  * A struct cv_xf is (-1)^neg * m * 2^(exp - 127), bit 127 of m set, or zero when m is 0.
  * Each operation truncates; errors stay below 2^-110 relative, so one rounding to 64 bits
- * is right but for arguments within 2^-45 ulp of a tie. Thread:  any; pure
+ * is right but for arguments within 2^-45 ulp of a tie.
+ * Thread:  any; pure
  */
 #ifndef CV_CORE_INTERP_TRANSCEND_H
 #define CV_CORE_INTERP_TRANSCEND_H

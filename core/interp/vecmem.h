@@ -4,9 +4,11 @@
  * Elements are taken in ascending order. Loads read all selected elements, stores probe
  * all of them, before anything changes: a fault leaves registers, masks and memory as
  * they were (the manual lets a gather keep finished elements; here it restarts from the
- * beginning). A zero mask touches no memory and cannot fault. Spec:    Intel SDM volume 2
- * "MASKMOVQ", "MASKMOVDQU", "VMASKMOV", "VPMASKMOV", "VGATHERDPS"... Errors:  false with
- * cpu->fault Thread:  engine thread only; guest FPU state is live
+ * beginning). A zero mask touches no memory and cannot fault.
+ * Spec:    Intel SDM volume 2 "MASKMOVQ", "MASKMOVDQU", "VMASKMOV", "VPMASKMOV",
+ *          "VGATHERDPS"...
+ * Errors:  false with cpu->fault
+ * Thread:  engine thread only; guest FPU state is live
  */
 #ifndef CV_CORE_INTERP_VECMEM_H
 #define CV_CORE_INTERP_VECMEM_H

@@ -6,9 +6,11 @@
  * once by FCW.RC to double extended; precision control does not count. Trigonometric
  * arguments are reduced by a pi of 66 bits, as Intel's x87 units do (SDM 1 8.3.8).
  * Outside their defined domains: F2XM1 of |x| > 1 returns x; FYL2XP1 computes log2(1 + x)
- * for any x > -1. Spec:    Intel SDM volume 1 8.3.7, 8.5; volume 2 tables on the
- * instruction pages Errors:  false with cpu->fault (#NM, #MF); numeric exceptions become
- * pending as on hardware Thread:  engine thread only; guest FPU state is live
+ * for any x > -1.
+ * Spec:    Intel SDM volume 1 8.3.7, 8.5; volume 2 tables on the instruction pages
+ * Errors:  false with cpu->fault (#NM, #MF); numeric exceptions become pending as on
+ *          hardware
+ * Thread:  engine thread only; guest FPU state is live
  */
 #ifndef CV_CORE_INTERP_X87_H
 #define CV_CORE_INTERP_X87_H

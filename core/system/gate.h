@@ -3,9 +3,10 @@
  * frame
  *
  * Spec:    Intel SDM 3A "Exception- or Interrupt-Handler Procedures" (6.12), "Exception
- * and Interrupt Handling in 64-bit Mode" (6.14) Errors:  false with cpu->fault (EXT not
- * yet set in its error code); no register has changed Thread:  engine thread only;
- * general registers only
+ *          and Interrupt Handling in 64-bit Mode" (6.14)
+ * Errors:  false with cpu->fault (EXT not yet set in its error code); no register has
+ *          changed
+ * Thread:  engine thread only; general registers only
  */
 #ifndef CV_CORE_SYSTEM_GATE_H
 #define CV_CORE_SYSTEM_GATE_H

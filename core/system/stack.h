@@ -2,9 +2,10 @@
  * stack.h - pushes and pops of far transfers, kept aside until they have all succeeded
  *
  * A transfer works on a struct cv_stack and writes RSP only when nothing can fail any
- * more. Spec:    Intel SDM 1 "Stacks" (6.2), 3A "Stack Switching" (5.8.5), "TSS"
- * (7.2.1, 7.7) Errors:  false with cpu->fault: #SS(err), #PF; #TS for a TSS that is too
- * short Thread:  engine thread only; general registers only
+ * more.
+ * Spec:    Intel SDM 1 "Stacks" (6.2), 3A "Stack Switching" (5.8.5), "TSS" (7.2.1, 7.7)
+ * Errors:  false with cpu->fault: #SS(err), #PF; #TS for a TSS that is too short
+ * Thread:  engine thread only; general registers only
  */
 #ifndef CV_CORE_SYSTEM_STACK_H
 #define CV_CORE_SYSTEM_STACK_H

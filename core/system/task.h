@@ -9,9 +9,10 @@
  *
  * Spec:    Intel SDM 3A chapter 7 "Task Management", table 7-1 "Exception Conditions
  *          Checked During a Task Switch"; within the table's freedom the order is LDT,
- * CS, SS, ES, DS, FS, GS Errors:  false with cpu->fault, before the commit #GP #TS #NP
- * #PF about the TSS, after it #TS #NP #SS #GP #PF of the new task Thread:  engine thread
- * only; general registers only
+ *          CS, SS, ES, DS, FS, GS
+ * Errors:  false with cpu->fault, before the commit #GP #TS #NP #PF about the TSS, after
+ *          it #TS #NP #SS #GP #PF of the new task
+ * Thread:  engine thread only; general registers only
  *
  * Where the manual leaves a choice: a 16-bit TSS clears the upper halves of the general
  * registers and of EFLAGS and makes FS and GS null; LE of DR7 is cleared with L0..L3; the

@@ -5,7 +5,8 @@
  *   - all probes come before the first change of guest state
  *   - probes and moves leave EFLAGS alone
  *   - it may return false before it has emitted anything that matters: the build is
- * repeated with the block ending before this instruction Thread:  engine thread only
+ * repeated with the block ending before this instruction
+ * Thread:  engine thread only
  */
 #ifndef CV_CORE_TRANSLATE_BUILD_H
 #define CV_CORE_TRANSLATE_BUILD_H

@@ -3,8 +3,9 @@
  *
  * Every cv_emit_mov/lea/load/store leaves EFLAGS alone. Bytes go through the writable
  * alias of the code cache; addresses are offsets from the cache's start, the same in both
- * aliases. Errors:  running past the end sets `overflow` and drops bytes Thread:  engine
- * thread only
+ * aliases.
+ * Errors:  running past the end sets `overflow` and drops bytes
+ * Thread:  engine thread only
  */
 #ifndef CV_CORE_TRANSLATE_EMIT_H
 #define CV_CORE_TRANSLATE_EMIT_H

@@ -14,21 +14,24 @@
  *
  * Invariants
  *   X1  Restartable: no guest register, flag or byte of memory changes before the last
- * probe of its instruction has succeeded. So a slow path can always say "interpret this
- * one". X2  Probes, moves and the head's check leave EFLAGS alone: at every probe EFLAGS
- * are the guest's flags before the instruction, except for the set `pending`
- * (liveness.c), which goes along in the site and is cleared by whoever looks. X3
- * Counting: the head charges all n instructions; who leaves after k of them gives n - k
- *       back (cv_site.undo). The head enters only while left >= CV_SLACK >= n, so left
- * never goes below zero in translated code. X4  A block's bytes lie in pages with
- * CV_PAGE_CODE: no store tag exists for them, so a store there reaches the interpreter,
- * which reports it to cv_block_on_write() before a byte changes. The running block has
- * been left by then. X5  A block is entered only where its page is mapped for fetching in
- * the current TLB set and mode: by the dispatcher, which has asked; by a direct link
- * inside that page; through the set's jump cache, which everything that could change the
- * answer clears. X6  No block contains a breakpoint's address, not even as its first. X7
- * Nothing emitted is a system instruction or touches host memory outside struct cv_frame,
- *       the TLB set and guest RAM.
+ *       probe of its instruction has succeeded. So a slow path can always say "interpret
+ *       this one".
+ *   X2  Probes, moves and the head's check leave EFLAGS alone: at every probe EFLAGS are
+ *       the guest's flags before the instruction, except for the set `pending`
+ *       (liveness.c), which goes along in the site and is cleared by whoever looks.
+ *   X3  Counting: the head charges all n instructions; who leaves after k of them gives
+ *       n - k back (cv_site.undo). The head enters only while left >= CV_SLACK >= n, so
+ *       left never goes below zero in translated code.
+ *   X4  A block's bytes lie in pages with CV_PAGE_CODE: no store tag exists for them, so
+ *       a store there reaches the interpreter, which reports it to cv_block_on_write()
+ *       before a byte changes. The running block has been left by then.
+ *   X5  A block is entered only where its page is mapped for fetching in the current TLB
+ *       set and mode: by the dispatcher, which has asked; by a direct link inside that
+ *       page; through the set's jump cache, which everything that could change the
+ *       answer clears.
+ *   X6  No block contains a breakpoint's address, not even as its first.
+ *   X7  Nothing emitted is a system instruction or touches host memory outside struct
+ *       cv_frame, the TLB set and guest RAM.
  *
  * 32-bit code. It runs when CV_MODE_FLAT says that CS, SS, DS and ES are flat, so that an
  * offset is a linear address; the dispatcher looks at the bit before each entry, and

@@ -3,8 +3,8 @@
  * what only CPL 0 may do
  *
  * 32-bit protected mode and 64-bit mode, CPL 0 and 3, flat segments. Registers that a
- * case changed are told, then put back. Spec: SDM 3A "Control Registers", "Debug
- * Registers", SDM 2 of each instruction
+ * case changed are told, then put back.
+ * Spec:    SDM 3A "Control Registers", "Debug Registers", SDM 2 of each instruction
  */
 #include "class_system.h"
 #include "exec.h"

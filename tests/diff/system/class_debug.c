@@ -2,8 +2,8 @@
  * class_debug.c - code and data breakpoints by DR0 to DR3, with and without TF and RF
  *
  * The peer finds data breakpoints by its own unit of access, not by the operand's bytes:
- * there they are off, and the outcome is completed by the manual's rule. Spec: SDM 3B
- * "Debug Registers", "Debug Exceptions", "Breakpoint Field Recognition"
+ * there they are off, and the outcome is completed by the manual's rule.
+ * Spec:    SDM 3B "Debug Registers", "Debug Exceptions", "Breakpoint Field Recognition"
  */
 #include "class_system.h"
 #include "exec.h"

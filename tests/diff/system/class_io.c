@@ -2,8 +2,8 @@
  * class_io.c - IN, OUT, INS, OUTS by IOPL and the I/O permission map: protected mode at
  * CPL 0 and 3, virtual-8086 mode
  *
- * The ports decode to nothing, so that reads give ones. Spec: SDM 1 "I/O Privilege
- * Level", "I/O Permission Bit Map"
+ * The ports decode to nothing, so that reads give ones.
+ * Spec:    SDM 1 "I/O Privilege Level", "I/O Permission Bit Map"
  */
 #include "class_system.h"
 #include "exec.h"

@@ -3,8 +3,9 @@
  * A and D bits; error codes; CR2
  *
  * A second set of tables maps the arena (for data) and the INT3 area (for fetches) at a
- * place of its own, with random flags at every level. Spec: SDM 3A "Paging",
- * "Determination of Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
+ * place of its own, with random flags at every level.
+ * Spec:    SDM 3A "Paging", "Determination of Access Rights", "Page-Fault Exceptions",
+ *          "Accessed and Dirty Flags".
  */
 #include "class_system.h"
 #include "exec.h"

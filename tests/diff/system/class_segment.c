@@ -4,8 +4,8 @@
  *
  * The GDT's case entries and an LDT are filled with random descriptors and gates. All
  * code segments lie over the INT3 area, so whatever a transfer reaches is told by #BP:
- * CS:EIP, SS:ESP, CPL, flags, and the stack it left. Spec: SDM 3A "Protection", SDM 2 of
- * each instruction
+ * CS:EIP, SS:ESP, CPL, flags, and the stack it left.
+ * Spec:    SDM 3A "Protection", SDM 2 of each instruction
  */
 #include "class_system.h"
 #include "exec.h"

@@ -3,7 +3,8 @@
  * gate, 16 and 32 bits
  *
  * The new task's code lies over the INT3 area; its registers, the old TSS, both busy
- * bits, TR, NT and CR0.TS are told. Spec: SDM 3A "Task Switching", "Task Linking"
+ * bits, TR, NT and CR0.TS are told.
+ * Spec:    SDM 3A "Task Switching", "Task Linking"
  */
 #include "class_system.h"
 #include "exec.h"

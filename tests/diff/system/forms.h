@@ -1,7 +1,7 @@
 /*
  * forms.h - the instruction forms of the integer classes, and what the generator must
- * know of each Spec:    SDM 2A "Instruction Set Reference", tables A-2 to A-6 of volume
- * 2D
+ * know of each
+ * Spec:    SDM 2A "Instruction Set Reference", tables A-2 to A-6 of volume 2D
  */
 #ifndef CV_TESTS_DIFF_SYSTEM_FORMS_H
 #define CV_TESTS_DIFF_SYSTEM_FORMS_H

@@ -1,6 +1,7 @@
 /*
  * modes.h - the segment registers of a case, and the rule by which an access to one
- * faults Spec:    SDM 3A "Limit Checking", "Type Checking"
+ * faults
+ * Spec:    SDM 3A "Limit Checking", "Type Checking"
  */
 #ifndef CV_TESTS_DIFF_SYSTEM_MODES_H
 #define CV_TESTS_DIFF_SYSTEM_MODES_H

@@ -1,6 +1,7 @@
 /*
  * operand.c - ModRM operands: an address is wanted first, then a register or displacement
- * is set so that it is met Spec:    SDM 2A "ModR/M and SIB Bytes", tables 2-1 to 2-3
+ * is set so that it is met
+ * Spec:    SDM 2A "ModR/M and SIB Bytes", tables 2-1 to 2-3
  */
 #include "integer.h"
 

@@ -5,8 +5,8 @@
  * or memory operand, operand size, LOCK, REP, VEX.L and VEX.W. All encodings are tried on
  * cv_decode(), and those that differ only in what is no choice of the entry fall
  * together. Then the tables themselves are walked: an entry that no form uses is an
- * error, so that nothing can be forgotten. Thread:  the list is made once, by
- * diff_forms_make(); after that it is a constant
+ * error, so that nothing can be forgotten.
+ * Thread:  the list is made once, by diff_forms_make(); after that it is a constant
  */
 #ifndef CV_TESTS_DIFF_FORMS_H
 #define CV_TESTS_DIFF_FORMS_H

@@ -4,8 +4,8 @@
  * The pages of layout.h are mapped in this process, at the addresses they have in the
  * guest. The instruction runs with all registers of struct native_ctx; behind it, and at
  * DIFF_TAKEN, stand exits that save them again. A signal is turned into a third exit,
- * after the vector and error code of the exception were taken from its frame. Spec:
- * Linux: the sigcontext of x86-64 keeps trapno, err and cr2
+ * after the vector and error code of the exception were taken from its frame.
+ * Spec:    Linux: the sigcontext of x86-64 keeps trapno, err and cr2
  */
 #ifndef CV_TESTS_DIFF_NATIVE_H
 #define CV_TESTS_DIFF_NATIVE_H

@@ -5,7 +5,8 @@
  * Pages map one to one for 16 MiB, 0..2 MiB by 4 KiB pages, so that a test can take one
  * away. 0x1000 PML4  0x2000 PDPT  0x3000 PD  0x4000 PT 0x5000 GDT   0x6000 IDT   0x7000
  * TSS  0x8000 LDT handlers at 0x100000 + vector * 16; kernel stack below 0x20000, IST n
- * below 0x30000 + n * 0x1000 Thread:  one
+ * below 0x30000 + n * 0x1000
+ * Thread:  one
  */
 #ifndef CV_TESTS_UNIT_CORE_SYSTEM_FIXTURE_H
 #define CV_TESTS_UNIT_CORE_SYSTEM_FIXTURE_H
