@@ -161,6 +161,19 @@ static void settle_rights(const struct diff_case *c, struct diff_result *h)
     }
 }
 
+/* A return from the kernel, after any interrupt, makes 0 of a null selector that was 1, 2
+ * or 3 (SDM 2A "IRET/IRETD/IRETQ", RETURN-TO-OUTER-PRIVILEGE-LEVEL): between a load of DS
+ * and our look at it the host may have had one. */
+static void settle_null_selectors(const struct diff_result *g, struct diff_result *h)
+{
+    static const uint8_t data[] = {CV_ES, CV_DS, CV_FS, CV_GS};
+    for (unsigned i = 0; i < CV_ARRAY_LEN(data); i++) {
+        if (h->sel[data[i]] == 0 && g->sel[data[i]] <= 3) {
+            h->sel[data[i]] = g->sel[data[i]];
+        }
+    }
+}
+
 /* Flags of a repeated comparison that faults: on a host those before the instruction,
  * here those before the slice. */
 static bool is_broken_comparison(const struct diff_case *c, const struct diff_result *g)
@@ -189,6 +202,7 @@ bool judge_host(const struct diff_case *c, const struct diff_result *guest,
         }
         mask &= ~undefined_flags(c);
         settle_rights(c, h);
+        settle_null_selectors(g, h);
     } else if (is_broken_comparison(c, g)) {
         mask &= ~(uint64_t)CV_FL_ARITH;
     }

@@ -8,6 +8,7 @@
  */
 #include "campaign.h"
 #include "excluded.h"
+#include "judge.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -49,6 +50,31 @@ Test(forms, every_exclusion_names_a_test_that_exists)
         }
         fclose(f);
         cr_expect(found, "%s has no test %s", path, name);
+    }
+}
+
+/* An interrupt of the host may clear what POP DS just loaded: nothing else may differ. */
+Test(forms, a_null_selector_may_be_cleared_by_the_host_alone)
+{
+    static const struct {
+        uint16_t guest, host;
+        bool same;
+    } rows[] = {{3, 0, true},  {1, 0, true},  {3, 3, true},  {0, 3, false},
+                {3, 1, false}, {4, 0, false}, {0x2b, 0, false}};
+    static const uint8_t data[] = {CV_ES, CV_DS, CV_FS, CV_GS};
+    static struct diff_forms forms;
+    static struct diff_case c;
+    static struct diff_result guest, host;
+    char text[JUDGE_TEXT];
+    diff_forms_make(&forms);
+    cr_assert(diff_make(&c, &forms.form[0], 0, 1, false));
+    for (unsigned i = 0; i < 4 * CV_ARRAY_LEN(rows); i++) {
+        const uint8_t seg = data[i % 4];
+        guest = host = (struct diff_result){.vector = -1, .data = c.data};
+        guest.sel[seg] = rows[i / 4].guest;
+        host.sel[seg] = rows[i / 4].host;
+        cr_expect_eq(judge_host(&c, &guest, &host, text), rows[i / 4].same,
+                     "segment %u: %x, %x", seg, rows[i / 4].guest, rows[i / 4].host);
     }
 }
 
