@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """make soak: round after round of everything random, each with a seed of its own, until the time is over (CV_SOAK_SECONDS, 3600).
+The first seed is CV_SOAK_SEED, or the time.
 
 A round takes one kernel on a pair of axes with seeks, the mini guests on pairs of axes, kills, losses of power, lock-step
 programs and differential cases. It ends with what was done; the first failure ends it, its trace is kept.
@@ -25,6 +26,7 @@ PAIRS = [a + b for (n, a), (m, b) in itertools.combinations(AXES.items(), 2) if 
 UNIT = os.path.join(TOP, "build", MODE, "unit")
 PROGRAMS = {  # program: filter, what a count in its output is called
     "record": "faults/power*", "core-translate": "lockstep*/*", "diff-user": "*"}
+SEED = int(os.environ.get("CV_SOAK_SEED", "0")) or int(time.time())
 counts = {}
 
 
@@ -90,7 +92,7 @@ def program_round(name, pattern, seed):
 
 def endure(directory):
     start = time.monotonic()
-    seed = 1
+    seed = SEED
     while time.monotonic() - start < SECONDS:
         kernel_round(directory, seed)
         guest_round(directory, seed)
@@ -98,10 +100,10 @@ def endure(directory):
         for name, pattern in PROGRAMS.items():
             program_round(name, pattern, seed)
         count("rounds")
-        print("        %5.0f s: %s" % (time.monotonic() - start, json.dumps(counts)), flush=True)
+        print("        %5.0f s, seed %d: %s" % (time.monotonic() - start, seed, json.dumps(counts)), flush=True)
         seed += 1
     check(counts.get("rounds", 0) > 0, "no round was finished")
 
 
-case("endurance: %d s of everything random" % SECONDS, endure)
+case("endurance: %d s of everything random, from seed %d" % (SECONDS, SEED), endure)
 finish()
