@@ -79,6 +79,16 @@ static void fill_enc(const struct cv_insn *in, struct cv_enc *enc)
     }
 }
 
+/* Does the host do anything before it looks at the operand it stores to? An unmasked x87
+ * exception suppresses the store; an MMX store clears TOP, and VCVTPS2PH sets flags in
+ * MXCSR, before its fault. */
+static bool acts_before_store(const struct cv_insn *in)
+{
+    bool converts = in->vex && in->map == CV_MAP_0F3A && in->opcode == 0x1d;
+    return (in->info->flags & CV_OF_WRITES_RM) != 0 &&
+           (converts || (in->info->flags & (CV_OF_FPU | CV_OF_MMX)) != 0);
+}
+
 bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in)
 {
     struct cv_emit *e = &t->e;
@@ -119,10 +129,7 @@ bool cv_gen_vector(struct cv_build *t, const struct cv_insn *in)
                        : e_gpr                       ? cv_build_read(t, in->rm, HR_T2)
                                                      : in->rm);
     }
-    if (in->is_mem && (flags & CV_OF_WRITES_RM) != 0 &&
-        (flags & (CV_OF_FPU | CV_OF_MMX)) != 0) {
-        /* An unmasked x87 exception suppresses the store; an MMX store clears TOP before
-         * its fault. */
+    if (in->is_mem && acts_before_store(in)) {
         cv_probe_touch(t, rm);
     }
     if (g_gpr) {
