@@ -1,5 +1,6 @@
 #include "core/dev/lapic.h"
 #include "core/base/mem.h"
+#include "core/dev/lapic_timer.h"
 
 #define BASE_BSP    (1ull << 8)
 #define BASE_X2     (1ull << 10)
@@ -35,11 +36,7 @@ enum {
 #define VERSION             (0x14u | (CV_LVT_COUNT - 1u) << 16)
 #define SVR_ENABLE          0x100u
 #define SVR_BITS            0x3ffu
-#define LVT_MASKED          0x10000u
 #define LVT_MODE(v)         ((v) >> 8 & 7u)
-#define TIMER_MODE(v)       ((v) >> 17 & 3u)
-#define TIMER_PERIODIC      1u
-#define TIMER_DEADLINE      2u
 #define ESR_SEND_ILLEGAL    0x20u
 #define ESR_RECEIVE_ILLEGAL 0x40u
 #define ESR_REGISTER        0x80u
@@ -102,7 +99,7 @@ static bool passes_extint(const struct cv_lapic *a)
 {
     uint32_t lvt = a->lvt[CV_LVT_LINT0];
     return a->lint0 &&
-           (!is_enabled(a) || (!(lvt & LVT_MASKED) && LVT_MODE(lvt) == CV_APIC_EXTINT));
+           (!is_enabled(a) || (!(lvt & CV_LVT_MASKED) && LVT_MODE(lvt) == CV_APIC_EXTINT));
 }
 
 static void update(struct cv_lapic *a)
@@ -114,18 +111,16 @@ static void update(struct cv_lapic *a)
     }
 }
 
-static void take_fixed(struct cv_lapic *a, uint8_t vector, bool level);
-
 static void note_error(struct cv_lapic *a, uint32_t bits)
 {
     a->esr_found |= bits;
     uint32_t lvt = a->lvt[CV_LVT_ERROR];
-    if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16) {
-        take_fixed(a, (uint8_t)lvt, false);
+    if (!(lvt & CV_LVT_MASKED) && (lvt & 0xff) >= 16) {
+        cv_lapic_take(a, (uint8_t)lvt, false);
     }
 }
 
-static void take_fixed(struct cv_lapic *a, uint8_t vector, bool level)
+void cv_lapic_take(struct cv_lapic *a, uint8_t vector, bool level)
 {
     if (!is_enabled(a) || !(a->svr & SVR_ENABLE)) {
         return;
@@ -144,7 +139,7 @@ void cv_lapic_accept(struct cv_lapic *a, const struct cv_apic_msg *msg)
     switch (msg->mode) {
     case CV_APIC_FIXED:
     case CV_APIC_LOWEST:
-        take_fixed(a, msg->vector, msg->level);
+        cv_lapic_take(a, msg->vector, msg->level);
         break;
     case CV_APIC_NMI:
         a->host.nmi(a->host.arg, a->id);
@@ -189,11 +184,11 @@ void cv_lapic_set_lint(void *arg, unsigned pin, bool level)
     if (rise && !is_enabled(a) && pin == 1) {
         a->host.nmi(a->host.arg,
                     a->id); /* the pin is NMI then: "Local Interrupts" (10.5.1) */
-    } else if (rise && is_enabled(a) && !(lvt & LVT_MASKED)) {
+    } else if (rise && is_enabled(a) && !(lvt & CV_LVT_MASKED)) {
         if (LVT_MODE(lvt) == CV_APIC_NMI) {
             a->host.nmi(a->host.arg, a->id);
         } else if (LVT_MODE(lvt) == CV_APIC_FIXED) {
-            take_fixed(a, (uint8_t)lvt, false);
+            cv_lapic_take(a, (uint8_t)lvt, false);
         }
     }
     update(a);
@@ -202,7 +197,7 @@ void cv_lapic_set_lint(void *arg, unsigned pin, bool level)
 bool cv_lapic_has_nmi(const struct cv_lapic *a)
 {
     uint32_t lvt = a->lvt[CV_LVT_LINT0];
-    return is_enabled(a) && !(lvt & LVT_MASKED) && LVT_MODE(lvt) == CV_APIC_NMI;
+    return is_enabled(a) && !(lvt & CV_LVT_MASKED) && LVT_MODE(lvt) == CV_APIC_NMI;
 }
 
 bool cv_lapic_ack(struct cv_lapic *a, uint8_t *vector)
@@ -235,169 +230,6 @@ static void end_of_interrupt(struct cv_lapic *a)
     update(a);
 }
 
-/* -- timer --------------------------------------------------------------------------- */
-
-static uint64_t divisor(const struct cv_lapic *a)
-{
-    unsigned code = (a->divide & 3u) | (a->divide & 8u) >> 1;
-    return code == 7 ? 1 : 2ull << code;
-}
-
-static uint64_t tick_now(const struct cv_lapic *a)
-{
-    return cv_timeq_now(a->timeq) / CV_LAPIC_TICK_NS;
-}
-
-static bool is_deadline_mode(const struct cv_lapic *a)
-{
-    return TIMER_MODE(a->lvt[CV_LVT_TIMER]) == TIMER_DEADLINE;
-}
-
-static bool is_periodic(const struct cv_lapic *a)
-{
-    return TIMER_MODE(a->lvt[CV_LVT_TIMER]) == TIMER_PERIODIC;
-}
-
-static uint64_t counts_since(const struct cv_lapic *a)
-{
-    uint64_t now = tick_now(a);
-    return now > a->timer_tick ? (now - a->timer_tick) / divisor(a) : 0;
-}
-
-static uint32_t current_count(const struct cv_lapic *a)
-{
-    uint64_t gone = counts_since(a);
-    if (is_deadline_mode(a) || a->initial == 0) {
-        return 0;
-    }
-    if (gone < a->timer_count) {
-        return (uint32_t)(a->timer_count - gone);
-    }
-    return is_periodic(a) ? (uint32_t)(a->initial - (gone - a->timer_count) % a->initial)
-                          : 0;
-}
-
-/* First vtime after now at which the counter runs out; CV_NEVER: it does not. */
-static cv_vtime_ns next_expiry(const struct cv_lapic *a)
-{
-    if (a->initial == 0) {
-        return CV_NEVER;
-    }
-    uint64_t gone = counts_since(a);
-    uint64_t at = a->timer_count;
-    if (gone >= at) {
-        if (!is_periodic(a)) {
-            return CV_NEVER;
-        }
-        at += ((gone - at) / a->initial + 1) * a->initial;
-    }
-    uint64_t tick, ns;
-    if (__builtin_mul_overflow(at, divisor(a), &tick) ||
-        __builtin_add_overflow(tick, a->timer_tick, &tick) ||
-        __builtin_mul_overflow(tick, (uint64_t)CV_LAPIC_TICK_NS, &ns)) {
-        return CV_NEVER;
-    }
-    return ns;
-}
-
-static void arm_timer(struct cv_lapic *a)
-{
-    cv_vtime_ns at = CV_NEVER;
-    if (is_deadline_mode(a)) {
-        if (a->tsc_deadline != 0) {
-            cv_vtime_ns now = cv_timeq_now(a->timeq);
-            uint64_t tsc = now + a->tsc_offset;
-            at = a->tsc_deadline <= tsc ? now : now + (a->tsc_deadline - tsc);
-            at = at < now ? CV_NEVER : at;
-        }
-    } else if (!(a->lvt[CV_LVT_TIMER] & LVT_MASKED)) {
-        at = next_expiry(a);
-    }
-    cv_timeq_set(a->timeq, a->slot, at);
-}
-
-static void fire_timer(struct cv_lapic *a)
-{
-    uint32_t lvt = a->lvt[CV_LVT_TIMER];
-    if (is_deadline_mode(a)) {
-        a->tsc_deadline = 0;
-    }
-    if (!(lvt & LVT_MASKED)) {
-        take_fixed(a, (uint8_t)lvt, false);
-    }
-}
-
-void cv_lapic_event(void *arg)
-{
-    struct cv_lapic *a = arg;
-    fire_timer(a);
-    arm_timer(a);
-}
-
-/* An expiry that is due but not yet served must not be lost by reprogramming. */
-static void serve_due(struct cv_lapic *a)
-{
-    if (a->timeq->slot[a->slot].deadline <= cv_timeq_now(a->timeq)) {
-        cv_timeq_cancel(a->timeq, a->slot);
-        fire_timer(a);
-    }
-}
-
-static void write_timer_lvt(struct cv_lapic *a, uint32_t value)
-{
-    unsigned before = TIMER_MODE(a->lvt[CV_LVT_TIMER]);
-    serve_due(a);
-    /* Keep the count going where it is across one-shot / periodic. */
-    uint32_t current = current_count(a);
-    uint64_t phase = counts_since(a) * divisor(a) + a->timer_tick;
-    a->lvt[CV_LVT_TIMER] = value;
-    unsigned after = TIMER_MODE(value);
-    if (before != after) {
-        if (before == TIMER_DEADLINE || after == TIMER_DEADLINE) {
-            a->tsc_deadline =
-                0; /* "TSC-Deadline Mode" (10.5.4.1): a change of mode disarms */
-            a->initial = 0;
-            a->timer_count = 0;
-        } else if (a->initial != 0) {
-            a->timer_count = current;
-            a->timer_tick = phase > tick_now(a) ? tick_now(a) : phase;
-        }
-    }
-    arm_timer(a);
-}
-
-static void write_initial(struct cv_lapic *a, uint32_t value)
-{
-    if (is_deadline_mode(a)) {
-        return;
-    }
-    serve_due(a);
-    a->initial = value;
-    a->timer_count = value;
-    a->timer_tick = tick_now(a);
-    arm_timer(a);
-}
-
-static void write_divide(struct cv_lapic *a, uint32_t value)
-{
-    serve_due(a);
-    uint32_t current = current_count(a);
-    a->divide = value & 0xb;
-    a->timer_count = current;
-    a->timer_tick = tick_now(a);
-    arm_timer(a);
-}
-
-void cv_lapic_set_tsc_offset(struct cv_lapic *a, uint64_t tsc_offset)
-{
-    if (a->tsc_offset != tsc_offset) {
-        a->tsc_offset = tsc_offset;
-        if (is_deadline_mode(a)) {
-            arm_timer(a);
-        }
-    }
-}
-
 /* -- registers ----------------------------------------------------------------------- */
 
 static void send_ipi(struct cv_lapic *a, uint64_t icr, uint32_t dest)
@@ -421,15 +253,15 @@ static void send_ipi(struct cv_lapic *a, uint64_t icr, uint32_t dest)
 
 static void write_svr(struct cv_lapic *a, uint32_t value)
 {
-    serve_due(a);
+    cv_lapic_timer_serve_due(a);
     a->svr = value & SVR_BITS;
     if (!(a->svr & SVR_ENABLE)) { /* "Local APIC State After It Has Been Software
                                      Disabled" (10.4.7.2) */
         for (unsigned i = 0; i < CV_LVT_COUNT; i++) {
-            a->lvt[i] |= LVT_MASKED;
+            a->lvt[i] |= CV_LVT_MASKED;
         }
     }
-    arm_timer(a);
+    cv_lapic_timer_arm(a);
     update(a);
 }
 
@@ -437,10 +269,10 @@ static void write_lvt(struct cv_lapic *a, unsigned n, uint32_t value)
 {
     value &= LVT_BITS[n];
     if (!(a->svr & SVR_ENABLE)) {
-        value |= LVT_MASKED;
+        value |= CV_LVT_MASKED;
     }
     if (n == CV_LVT_TIMER) {
-        write_timer_lvt(a, value);
+        cv_lapic_timer_write_lvt(a, value);
     } else {
         a->lvt[n] = value;
     }
@@ -487,7 +319,7 @@ static bool read_reg(struct cv_lapic *a, unsigned reg, uint32_t *value)
         *value = a->initial;
         return true;
     case R_CURRENT:
-        *value = current_count(a);
+        *value = cv_lapic_timer_count(a);
         return true;
     case R_DIVIDE:
         *value = a->divide;
@@ -520,10 +352,10 @@ static bool write_reg(struct cv_lapic *a, unsigned reg, uint32_t value)
         a->esr_found = 0;
         return true;
     case R_INITIAL:
-        write_initial(a, value);
+        cv_lapic_timer_write_initial(a, value);
         return true;
     case R_DIVIDE:
-        write_divide(a, value);
+        cv_lapic_timer_write_divide(a, value);
         return true;
     default:
         return false;
@@ -630,7 +462,7 @@ static void clear_state(struct cv_lapic *a)
     a->icr = 0;
     a->tpr = 0;
     for (unsigned i = 0; i < CV_LVT_COUNT; i++) {
-        a->lvt[i] = LVT_MASKED;
+        a->lvt[i] = CV_LVT_MASKED;
     }
     for (unsigned i = 0; i < 8; i++) {
         a->isr[i] = 0;
@@ -682,7 +514,7 @@ bool cv_lapic_msr_read(struct cv_lapic *a, uint32_t msr, uint64_t *value)
         return true;
     }
     if (msr == CV_MSR_TSC_DEADLINE) {
-        *value = is_deadline_mode(a) ? a->tsc_deadline : 0;
+        *value = cv_lapic_timer_is_deadline(a) ? a->tsc_deadline : 0;
         return true;
     }
     if (msr < CV_MSR_X2APIC_FIRST || msr > CV_MSR_X2APIC_LAST || !is_x2(a)) {
@@ -704,10 +536,10 @@ bool cv_lapic_msr_write(struct cv_lapic *a, uint32_t msr, uint64_t value)
         return write_base(a, value);
     }
     if (msr == CV_MSR_TSC_DEADLINE) {
-        if (is_deadline_mode(a)) {
-            serve_due(a);
+        if (cv_lapic_timer_is_deadline(a)) {
+            cv_lapic_timer_serve_due(a);
             a->tsc_deadline = value;
-            arm_timer(a);
+            cv_lapic_timer_arm(a);
         }
         return true;
     }
@@ -782,7 +614,7 @@ static void section(void *dev, struct cv_section *s)
     if (!sound || (a->divide & 4) || (a->icr & ~ICR_BITS) ||
         (a->base_msr & ~(BASE_ADDR | BASE_ENABLE | BASE_X2 | BASE_BSP)) ||
         (a->base_msr & (BASE_X2 | BASE_ENABLE)) == BASE_X2 ||
-        a->timer_count > a->initial || a->timer_tick > tick_now(a)) {
+        a->timer_count > a->initial || a->timer_tick > cv_lapic_timer_tick(a)) {
         s->failed = true;
     }
     if (cv_section_loading(s)) {
