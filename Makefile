@@ -102,8 +102,9 @@ $(B)/%.o: %.c
 UNIT_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c tests/diff/user/*.c))))
 unit_name = $(subst /,-,$(patsubst tests/%,%,$(patsubst tests/unit/%,%,$(1))))
 UNIT_BINS := $(foreach d,$(UNIT_DIRS),$(B)/unit/$(call unit_name,$(d)))
+UNIT_core-load := tests/support/images.c
 define UNIT_RULE
-$(B)/unit/$(call unit_name,$(1)): $(call obj,$(wildcard $(1)/*.c)) $(LIBS)
+$(B)/unit/$(call unit_name,$(1)): $(call obj,$(wildcard $(1)/*.c) $(UNIT_$(call unit_name,$(1)))) $(LIBS)
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) -lcriterion -lZydis -lm
 endef
@@ -123,6 +124,7 @@ FUZZ_trace  := tests/fuzz/lib/trace.c $(addprefix tests/unit/record/,toy_vm.c sc
 FUZZ_sums   := $(FUZZ_trace)
 FUZZ_decode := tests/unit/core/decode/oracle.c
 FUZZ_insn   := tests/unit/core/translate/twin.c tests/unit/core/verify/verify.c
+FUZZ_load   := tests/support/images.c
 FUZZ_state  := tests/fuzz/lib/guest.c
 FUZZ_modes  := tests/fuzz/lib/modes.c tests/unit/core/verify/verify.c
 define FUZZ_RULE

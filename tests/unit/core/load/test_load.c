@@ -1,6 +1,7 @@
 /* Loaders: synthetic images, whole, cut at every length, and with bits flipped. */
 #include "core/base/mem.h"
 #include "core/load/load.h"
+#include "tests/support/images.h"
 
 #include <criterion/criterion.h>
 
@@ -60,89 +61,12 @@ static void expect_flat(struct bench *b, uint32_t code_attr)
     cr_assert_eq(b->cpu.rflags, 2);
 }
 
-#define BZ_BYTES (1024 + 4096)
-static size_t make_bzimage(uint8_t *f, bool is64)
-{
-    memset(f, 0, BZ_BYTES);
-    f[0x1f1] = 1;
-    cv_st32(f + 0x1f4, 4096 / 16);
-    cv_st16(f + 0x1fe, 0xaa55);
-    f[0x200] = 0xeb;
-    f[0x201] = 0x66;
-    memcpy(f + 0x202, "HdrS", 4);
-    cv_st16(f + 0x206, 0x020f);
-    f[0x211] = 1;
-    cv_st32(f + 0x22c, 0x7fffffff);
-    cv_st32(f + 0x230, 0x200000);
-    f[0x234] = 1;
-    cv_st16(f + 0x236, is64 ? 1 : 0);
-    cv_st32(f + 0x238, 2047);
-    cv_st64(f + 0x258, 0x400000);
-    cv_st32(f + 0x260, 0x100000);
-    memset(f + 1024, 0x90, 4096);
-    return BZ_BYTES;
-}
-
-#define ELF_BYTES 1024
-static size_t make_elf(uint8_t *f)
-{
-    memset(f, 0, ELF_BYTES);
-    memcpy(f, "\177ELF\2\1\1", 7);
-    cv_st16(f + 16, 2);
-    cv_st16(f + 18, 62);
-    cv_st64(f + 24, 0x1000000);
-    cv_st64(f + 32, 64);
-    cv_st16(f + 52, 64);
-    cv_st16(f + 54, 56);
-    cv_st16(f + 56, 2);
-    uint8_t *p = f + 64;
-    cv_st32(p, 1);
-    cv_st64(p + 8, 512);
-    cv_st64(p + 24, 0x200000);
-    cv_st64(p + 32, 512);
-    cv_st64(p + 40, 0x3000);
-    p += 56;
-    cv_st32(p, 4);
-    cv_st64(p + 8, 256);
-    cv_st64(p + 32, 40);
-    cv_st64(p + 40, 40);
-    uint8_t *n = f + 256; /* another note first */
-    cv_st32(n, 3);
-    cv_st32(n + 4, 3);
-    cv_st32(n + 8, 9);
-    memcpy(n + 12, "GNU", 3);
-    n += 20;
-    cv_st32(n, 4);
-    cv_st32(n + 4, 4);
-    cv_st32(n + 8, 18);
-    memcpy(n + 12, "Xen", 4);
-    cv_st32(n + 16, 0x200010);
-    memset(f + 512, 0xaa, 512);
-    return ELF_BYTES;
-}
-
-#define MB_BYTES 512
-static size_t make_multiboot(uint8_t *f)
-{
-    memset(f, 0x11, MB_BYTES);
-    uint8_t *h = f + 64;
-    cv_st32(h, 0x1badb002);
-    cv_st32(h + 4, 0x10003);
-    cv_st32(h + 8, 0u - 0x1badb002u - 0x10003u);
-    cv_st32(h + 12, 0x100040);
-    cv_st32(h + 16, 0x100000);
-    cv_st32(h + 20, 0x100000 + MB_BYTES);
-    cv_st32(h + 24, 0x102000);
-    cv_st32(h + 28, 0x100080);
-    return MB_BYTES;
-}
-
 Test(bzimage, is_entered_in_64_bit_mode)
 {
     struct bench b;
-    static uint8_t f[BZ_BYTES];
+    static uint8_t f[CV_IMAGE_BZIMAGE_BYTES];
     setup(&b);
-    cr_assert(load(&b, f, make_bzimage(f, true)), "%s", b.err.text);
+    cr_assert(load(&b, f, cv_image_bzimage(f, true)), "%s", b.err.text);
     cr_assert_eq(b.cpu.rip, 0x400200);
     cr_assert_eq(ram32(&b, 0x400000), 0x90909090u);
     expect_flat(&b, 0xa09b);
@@ -174,13 +98,13 @@ Test(bzimage, is_entered_in_64_bit_mode)
 Test(bzimage, of_32_bits_is_entered_in_flat_protected_mode)
 {
     struct bench b;
-    static uint8_t f[BZ_BYTES];
+    static uint8_t f[CV_IMAGE_BZIMAGE_BYTES];
     setup(&b);
     memset(b.cpu.gpr, 0x77, sizeof(b.cpu.gpr));
     b.cpu.cr3 = 0x1000;
     b.cpu.cr4 = CV_CR4_PAE;
     b.cpu.efer = CV_EFER_LME | CV_EFER_LMA;
-    cr_assert(load(&b, f, make_bzimage(f, false)), "%s", b.err.text);
+    cr_assert(load(&b, f, cv_image_bzimage(f, false)), "%s", b.err.text);
     cr_assert_eq(b.cpu.rip, 0x400000, "the start of the kernel, not 0x200 behind it");
     expect_flat(&b, 0xc09b);
     cr_assert_eq(b.cpu.seg[CV_ES].sel, 0x18);
@@ -205,18 +129,18 @@ Test(bzimage, of_32_bits_is_entered_in_flat_protected_mode)
 Test(bzimage, gets_its_initrd_below_the_address_it_can_reach)
 {
     struct bench b;
-    static uint8_t f[BZ_BYTES];
+    static uint8_t f[CV_IMAGE_BZIMAGE_BYTES];
     setup(&b);
-    make_bzimage(f, false);
+    cv_image_bzimage(f, false);
     cv_st32(f + 0x22c, 0x7fffff);
-    cr_assert(load(&b, f, BZ_BYTES), "%s", b.err.text);
+    cr_assert(load(&b, f, CV_IMAGE_BZIMAGE_BYTES), "%s", b.err.text);
     cr_assert_eq(ram32(&b, (uint64_t)b.cpu.gpr[CV_RSI] + 0x218), 0x7ff000);
     cv_st32(f + 0x22c, 0x4fffff); /* the kernel itself is there */
-    cr_assert(!load(&b, f, BZ_BYTES));
+    cr_assert(!load(&b, f, CV_IMAGE_BZIMAGE_BYTES));
     cr_assert(strstr(b.err.text, "initrd: 1 KiB do not fit") != NULL, "%s", b.err.text);
-    make_bzimage(f, false);
+    cv_image_bzimage(f, false);
     cv_st32(f + 0x238, 12);
-    cr_assert(!load(&b, f, BZ_BYTES));
+    cr_assert(!load(&b, f, CV_IMAGE_BZIMAGE_BYTES));
     cr_assert(strstr(b.err.text, "a command line of at most 12") != NULL, "%s",
               b.err.text);
     cv_ram_fini(&b.ram);
@@ -227,12 +151,12 @@ Test(bzimage, gets_its_initrd_below_the_address_it_can_reach)
 Test(bzimage, needs_its_preferred_address_or_says_so)
 {
     struct bench b;
-    static uint8_t f[BZ_BYTES];
+    static uint8_t f[CV_IMAGE_BZIMAGE_BYTES];
     setup(&b);
-    make_bzimage(f, true);
+    cv_image_bzimage(f, true);
     cv_st64(f + 0x258, 0x1000000);
     for (f[0x234] = 0; f[0x234] < 2; f[0x234]++) {
-        cr_assert(!load(&b, f, BZ_BYTES));
+        cr_assert(!load(&b, f, CV_IMAGE_BZIMAGE_BYTES));
         cr_assert_eq(b.err.code, CV_EXIT_DATA);
         cr_assert(strstr(b.err.text,
                          "needs 1 MiB at 0x1000000, the machine has 16 MiB") != NULL,
@@ -241,12 +165,12 @@ Test(bzimage, needs_its_preferred_address_or_says_so)
     cv_st64(f + 0x258,
             0xf80000); /* relocatable: the next aligned address, beyond the end */
     f[0x234] = 1;
-    cr_assert(!load(&b, f, BZ_BYTES));
+    cr_assert(!load(&b, f, CV_IMAGE_BZIMAGE_BYTES));
     cv_st64(f + 0x258, 0x110000);
-    cr_assert(load(&b, f, BZ_BYTES), "%s", b.err.text);
+    cr_assert(load(&b, f, CV_IMAGE_BZIMAGE_BYTES), "%s", b.err.text);
     cr_assert_eq(b.cpu.rip, 0x200200);
     f[0x234] = 0;
-    cr_assert(load(&b, f, BZ_BYTES), "%s", b.err.text);
+    cr_assert(load(&b, f, CV_IMAGE_BZIMAGE_BYTES), "%s", b.err.text);
     cr_assert_eq(b.cpu.rip, 0x110200);
     cv_ram_fini(&b.ram);
 }
@@ -254,11 +178,11 @@ Test(bzimage, needs_its_preferred_address_or_says_so)
 Test(elf, with_pvh_note_is_entered_there)
 {
     struct bench b;
-    static uint8_t f[ELF_BYTES];
+    static uint8_t f[CV_IMAGE_ELF_BYTES];
     uint8_t dirt = 0x55;
     setup(&b);
     cr_assert(cv_ram_write(&b.ram, 0x202fff, &dirt, 1));
-    cr_assert(load(&b, f, make_elf(f)), "%s", b.err.text);
+    cr_assert(load(&b, f, cv_image_elf(f)), "%s", b.err.text);
     cr_assert_eq(b.cpu.rip, 0x200010);
     expect_flat(&b, 0xc09b);
     cr_assert_eq(ram32(&b, 0x200000), 0xaaaaaaaau);
@@ -276,9 +200,9 @@ Test(elf, with_pvh_note_is_entered_there)
 Test(multiboot, is_entered_with_its_magic)
 {
     struct bench b;
-    static uint8_t f[MB_BYTES];
+    static uint8_t f[CV_IMAGE_MULTIBOOT_BYTES];
     setup(&b);
-    cr_assert(load(&b, f, make_multiboot(f)), "%s", b.err.text);
+    cr_assert(load(&b, f, cv_image_multiboot(f)), "%s", b.err.text);
     cr_assert_eq(b.cpu.rip, 0x100080);
     cr_assert_eq(b.cpu.gpr[CV_RAX], 0x2badb002u);
     expect_flat(&b, 0xc09b);
@@ -294,11 +218,11 @@ Test(multiboot, is_entered_with_its_magic)
 static const struct {
     size_t (*make)(uint8_t *f);
     size_t whole_from; /* cut below this length: refused */
-} IMAGES[] = {{make_elf, ELF_BYTES}, {make_multiboot, MB_BYTES}};
+} IMAGES[] = {{cv_image_elf, CV_IMAGE_ELF_BYTES}, {cv_image_multiboot, CV_IMAGE_MULTIBOOT_BYTES}};
 
 static size_t make_bz64(uint8_t *f)
 {
-    return make_bzimage(f, true);
+    return cv_image_bzimage(f, true);
 }
 
 static void cut_and_flip(size_t (*make)(uint8_t *f), size_t step, size_t slack)
@@ -356,15 +280,15 @@ Test(load, says_what_a_file_is_instead)
         cr_assert_eq(b.err.code, CV_EXIT_DATA);
         cr_assert(strstr(b.err.text, FOREIGN[i].says) != NULL, "%s", b.err.text);
     }
-    static uint8_t f[ELF_BYTES];
-    make_elf(f);
+    static uint8_t f[CV_IMAGE_ELF_BYTES];
+    cv_image_elf(f);
     f[18] = 183;
-    cr_assert(!load(&b, f, ELF_BYTES));
+    cr_assert(!load(&b, f, CV_IMAGE_ELF_BYTES));
     cr_assert(strstr(b.err.text, "is an ELF for AArch64; need x86-64") != NULL, "%s",
               b.err.text);
-    make_elf(f);
+    cv_image_elf(f);
     f[256 + 20 + 8] = 17; /* no such note any more */
-    cr_assert(!load(&b, f, ELF_BYTES));
+    cr_assert(!load(&b, f, CV_IMAGE_ELF_BYTES));
     cr_assert(strstr(b.err.text, "PVH") != NULL, "%s", b.err.text);
     cv_ram_fini(&b.ram);
 }
@@ -372,11 +296,11 @@ Test(load, says_what_a_file_is_instead)
 Test(load, an_initrd_that_does_not_fit_is_told)
 {
     struct bench b;
-    static uint8_t f[BZ_BYTES];
+    static uint8_t f[CV_IMAGE_BZIMAGE_BYTES];
     setup(&b);
     uint8_t *big = calloc(1, 13u << 20);
     struct cv_load_input in = {.kernel = f,
-                               .kernel_len = make_bzimage(f, true),
+                               .kernel_len = cv_image_bzimage(f, true),
                                .initrd = big,
                                .initrd_len = 13u << 20,
                                .append = ""};
