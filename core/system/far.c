@@ -154,7 +154,7 @@ bool cv_far_jump(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize
         cs = gate.cs;
         off = gate.off;
     } else {
-        off = truncate_off(off, opsize);
+        off = cv_seg_cut_rip(cpu, &cs, truncate_off(off, opsize));
         if (!check_direct(cpu, &cs) || !cv_seg_check_rip(cpu, &cs, off)) {
             return false;
         }
@@ -248,7 +248,7 @@ bool cv_far_call(struct cv_cpu *cpu, uint16_t sel, uint64_t off, unsigned opsize
         off = gate.off;
         opsize = gate.size;
     } else {
-        off = truncate_off(off, opsize);
+        off = cv_seg_cut_rip(cpu, &cs, truncate_off(off, opsize));
         if (!check_direct(cpu, &cs) || !cv_seg_check_rip(cpu, &cs, off)) {
             return false;
         }

@@ -85,6 +85,7 @@ bool cv_far_frame_commit(struct cv_cpu *cpu, struct cv_far_frame *f,
     unsigned cpl = cv_far_frame_cpl(f);
     bool outward = cpl > cv_cpu_cpl(cpu);
     struct cv_stack stack = *old;
+    f->rip = cv_seg_cut_rip(cpu, &f->cs, f->rip);
     if (!cv_seg_check_rip(cpu, &f->cs, f->rip) ||
         !cv_seg_mark_accessed(cpu, f->cs_sel, &f->cs)) {
         return false;

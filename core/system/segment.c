@@ -280,6 +280,12 @@ bool cv_seg_linear(struct cv_cpu *cpu, unsigned seg, uint64_t off, unsigned size
     return cv_raise(cpu, seg == CV_SS ? CV_EXC_SS : CV_EXC_GP, true, 0);
 }
 
+uint64_t cv_seg_cut_rip(const struct cv_cpu *cpu, const struct cv_seg *cs, uint64_t rip)
+{
+    bool is_compat = (cpu->efer & CV_EFER_LMA) != 0 && (cs->attr & CV_SEG_L) == 0;
+    return is_compat ? (uint32_t)rip : rip;
+}
+
 bool cv_seg_check_rip(struct cv_cpu *cpu, const struct cv_seg *cs, uint64_t rip)
 {
     bool good = (cpu->efer & CV_EFER_LMA) != 0 && (cs->attr & CV_SEG_L) != 0

@@ -68,6 +68,8 @@ bool cv_seg_descriptor_high(struct cv_cpu *cpu, uint16_t sel, uint64_t *high);
 bool cv_seg_within(const struct cv_seg *seg, uint64_t off, unsigned size);
 /* A null selector's hidden part; dpl counts for SS only (it holds CPL). */
 void cv_seg_nullify(struct cv_seg *seg, uint16_t sel, unsigned dpl);
+/* What cs makes of the target of a far transfer: compatibility code takes the lower half, before limits are looked at. */
+uint64_t cv_seg_cut_rip(const struct cv_cpu *cpu, const struct cv_seg *cs, uint64_t rip);
 /* May rip be fetched from cs? #GP(0) when not canonical or past the limit. */
 bool cv_seg_check_rip(struct cv_cpu *cpu, const struct cv_seg *cs, uint64_t rip);
 

@@ -91,6 +91,8 @@ ParameterizedTestParameters(forms, what_differed_once)
         {"0x6b01d721", "64 vcvtps2ph L1W0 mem v0f3a.1d.66", "390"},
         /* CR2 of an area that goes on past the end of 32-bit offsets */
         {"0x6b01d721", "64 fxrstor64.8 mem 0f.ae/1", "1924"},
+        /* to compatibility code by an offset of more than 32 bits */
+        {"0x6b01d957", "64 jmp.8 mem ff/5", "578"},
     };
     return cr_make_param_array(struct kept, kept, CV_ARRAY_LEN(kept));
 }

@@ -204,7 +204,6 @@ Test(segment, far_jumps_and_calls_obey_direct_transfer_rules)
         {0, 3, 0, CV_EXC_GP, 0, 0},
         {0, TSSSEL, 0, CV_EXC_GP, TSSSEL, 0},
         {0, KCODE, 1ull << 47, CV_EXC_GP, 0, 0},
-        {0, CODE32, 1ull << 32, CV_EXC_GP, 0, 0}, /* past the limit */
     };
     for (size_t i = 0; i < CV_ARRAY_LEN(cases); i++) {
         for (unsigned call = 0; call < 2; call++) {
@@ -386,7 +385,6 @@ Test(segment, iretq_checks_ss_by_target_mode_and_privilege)
         {UCODE | 3, RODATA | 3, 0x1000, CV_EXC_GP, RODATA},
         {UCODE | 3, NOTPDATA3 | 3, 0x1000, CV_EXC_SS, NOTPDATA3},
         {UCODE | 3, UDATA | 3, 1ull << 47, CV_EXC_GP, 0},
-        {UCODE32 | 3, UDATA | 3, 1ull << 32, CV_EXC_GP, 0},
         {KCODE, UDATA | 3, 0x1000, CV_EXC_GP, UDATA},
         {0, KDATA, 0x1000, CV_EXC_GP, 0},
         {LDBAD, KDATA, 0x1000, CV_EXC_GP, LDBAD},
