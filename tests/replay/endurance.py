@@ -62,7 +62,8 @@ def guest_round(directory, seed):
         end = info(trace)["end"]["icount"]
         to = str(random_.randrange(1, end))
         for stop in ("end", to):
-            seen = {expect(0, "verify", trace, "--json", "--to", stop, *axes)[0] for axes in [[]] + random_.sample(PAIRS, 2)}
+            seen = {expect(0, "verify", trace, "--json", "--to", stop, *axes, timeout=3000)[0]
+                    for axes in [[]] + random_.sample(PAIRS, 2)}
             check(len(seen) == 1, "%s to %s: %s" % (name, stop, seen))
             count("guest replays", 3)
         os.remove(trace)
