@@ -37,7 +37,6 @@ static void check_frames(void)
         {S_KCODE, S_UDATA | 3, at, GP, S_UDATA},
         {S_UCODE | 3, S_UDATA | 3, hole, GP, 0},   /* not canonical */
         {S_KCODE, S_KDATA, ~hole, GP, 0},
-        {S_UCODE32 | 3, S_UDATA | 3, high, GP, 0}, /* past the limit */
         {S_CONFORMING, S_UDATA | 3, at, GP, S_UDATA},
     };
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -58,6 +57,10 @@ static void check_frames(void)
         CHECK(NEWEST()->rsp == ring_user_stack() && NEWEST()->rflags == (UFLAGS | RFLAGS_AC));
         catch_explain("a good frame");
     }
+    /* 32-bit code takes the lower half of RIP */
+    catch_clear();
+    CHECK(ring_iret((uint64_t)land | high, S_UCODE32 | 3, UFLAGS, ring_user_stack(), S_UDATA | 3) == LAND_VECTOR);
+    CHECK(NEWEST()->rip >> 32 == 0 && NEWEST()->cs == (S_UCODE32 | 3));
     /* NT in the current flags: #GP(0) in IA-32e mode */
     __asm__ volatile("pushfq\n orl $0x4000, (%%rsp)\n popfq" : : : "memory", "cc");
     CHECK(ring_iret((uint64_t)land, S_KCODE, 2, ring_user_stack(), S_KDATA) == GP && NEWEST()->error == 0);
