@@ -574,6 +574,19 @@ void cv_vm_skip_first_break(struct cv_vm *vm)
     cv_exec_skip_first(vm->exec, true);
 }
 
+bool cv_vm_watch(struct cv_vm *vm, const struct cv_watch *list, size_t count, uint32_t taps)
+{
+    (void)vm;
+    (void)list;
+    return count == 0 && taps == 0;
+}
+
+const struct cv_tap_hit *cv_vm_hit(const struct cv_vm *vm)
+{
+    (void)vm;
+    return NULL;
+}
+
 const struct cv_exec_stats *cv_vm_exec_stats(const struct cv_vm *vm)
 {
     return cv_exec_stats(vm->exec);

@@ -23,6 +23,7 @@
 
 #include "core/base/error.h"
 #include "core/base/inlet.h"
+#include "core/cpu/tap.h"
 #include "core/translate/exec.h"
 
 struct cv_board;
@@ -56,6 +57,7 @@ enum cv_vm_exit {
     CV_VM_STOPPED, /* cv_vm_stop() was seen, PHASE_STEP */
     CV_VM_IDLE,    /* PHASE_IDLE */
     CV_VM_BREAK,   /* at a breakpoint, before the instruction; PHASE_STEP */
+    CV_VM_HIT,     /* a watch or tap was met in the step before: cv_vm_hit(); PHASE_STEP */
     CV_VM_ENDED,   /* cv_vm_end() says why; nothing runs any more */
     CV_VM_RESET,   /* config.on_reset == STOP and the guest asked for a reset */
 };
@@ -124,6 +126,14 @@ struct cv_ram *cv_vm_ram(struct cv_vm *vm);
 const struct cv_cpu *cv_vm_cpu(const struct cv_vm *vm, unsigned index);
 void cv_vm_breakpoints(struct cv_vm *vm, const cv_gva *list, size_t count);
 void cv_vm_skip_first_break(struct cv_vm *vm);
+/* What the next runs look for besides breakpoints (core/cpu/tap.h). The list is copied; watches are numbered by their
+ * place in it, at most CV_WATCHES_MAX of them. A run that meets something returns CV_VM_HIT at the boundary after that
+ * step, before it looks at a breakpoint there (the next run finds that one); a step that ends the machine returns
+ * CV_VM_ENDED, with cv_vm_hit() telling of it all the same. Found while serving devices or inputs at icount N: the step
+ * from N is taken first. False: no memory, nothing changed. */
+bool cv_vm_watch(struct cv_vm *vm, const struct cv_watch *list, size_t count, uint32_t taps) CV_MUST_CHECK;
+/* What was met, since the last call of cv_vm_watch() or the last CV_VM_HIT; NULL: nothing. */
+const struct cv_tap_hit *cv_vm_hit(const struct cv_vm *vm);
 const struct cv_exec_stats *cv_vm_exec_stats(const struct cv_vm *vm);
 
 #endif

@@ -53,8 +53,9 @@ enum cv_replay_exit cv_crash_find(struct cv_timeline *tl, bool *found, cv_icount
                                   .exception = see_exception,
                                   .iret = see_iret,
                                   .pvpanic = see_panic};
+    struct cv_stops none = {.break_count = 0};
     enum cv_replay_exit out = cv_timeline_seek(tl, 0);
-    if (out != CV_REPLAY_REACHED || !cv_timeline_breakpoints(tl, NULL, 0)) {
+    if (out != CV_REPLAY_REACHED || !cv_timeline_stops(tl, &none)) {
         return out == CV_REPLAY_REACHED ? CV_REPLAY_STOPPED : out;
     }
     cv_vm_set_outlet(vm, &outlet);

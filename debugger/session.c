@@ -128,14 +128,21 @@ static enum cv_stop_reason other_stop(enum cv_replay_exit out)
     return out == CV_REPLAY_DIVERGED ? CV_STOP_DIVERGED : CV_STOP_INTERRUPT;
 }
 
-static enum cv_stop_reason run_to(struct cv_session *session, cv_icount limit, bool breaks)
+static bool set_stops(struct cv_session *session, bool breaks)
 {
     const struct cv_breakpoint_set *set = &session->breaks;
-    if (!cv_timeline_breakpoints(session->timeline, set->list, breaks ? set->count : 0)) {
+    struct cv_stops stops = {.breaks = set->list, .break_count = breaks ? set->count : 0};
+    return cv_timeline_stops(session->timeline, &stops);
+}
+
+static enum cv_stop_reason run_to(struct cv_session *session, cv_icount limit, bool breaks)
+{
+    if (!set_stops(session, breaks)) {
         return CV_STOP_INTERRUPT;
     }
     switch (cv_timeline_run(session->timeline, limit)) {
     case CV_REPLAY_BREAK:
+    case CV_REPLAY_HIT: /* nothing is watched */
         return CV_STOP_BREAK;
     case CV_REPLAY_REACHED:
         return CV_STOP_STEP;
@@ -202,11 +209,13 @@ enum cv_stop_reason cv_session_continue(struct cv_session *session)
 
 enum cv_stop_reason cv_session_reverse_continue(struct cv_session *session)
 {
-    const struct cv_breakpoint_set *set = &session->breaks;
     if (cv_session_icount(session) == 0) {
         return CV_STOP_HISTORY_BEGIN;
     }
-    enum cv_replay_exit out = cv_timeline_reverse(session->timeline, set->list, set->count);
+    if (!set_stops(session, true)) {
+        return CV_STOP_INTERRUPT;
+    }
+    enum cv_replay_exit out = cv_timeline_reverse(session->timeline);
     if (out == CV_REPLAY_BREAK) {
         return CV_STOP_BREAK;
     }

@@ -248,7 +248,7 @@ void cv_replay_digest(struct cv_replay *replay, uint8_t out[16])
 /* -- finding the place of an input --------------------------------------------------- */
 
 /* What one move came to. */
-enum move { MOVE_GOOD, MOVE_BREAK, MOVE_STOPPED, MOVE_DIVERGED };
+enum move { MOVE_GOOD, MOVE_BREAK, MOVE_HIT, MOVE_STOPPED, MOVE_DIVERGED };
 
 static void describe_position(char *out, size_t cap, const char *what,
                               const struct cv_position *pos)
@@ -360,6 +360,8 @@ static enum move approach(struct cv_replay *replay, const struct cv_position *wa
         return MOVE_GOOD;
     case CV_VM_BREAK:
         return MOVE_BREAK;
+    case CV_VM_HIT:
+        return MOVE_HIT;
     case CV_VM_STOPPED:
         return MOVE_STOPPED;
     case CV_VM_IDLE: {
@@ -479,6 +481,8 @@ enum cv_replay_exit cv_replay_run(struct cv_replay *replay, cv_icount limit)
             break;
         case MOVE_BREAK:
             return CV_REPLAY_BREAK;
+        case MOVE_HIT:
+            return CV_REPLAY_HIT;
         case MOVE_STOPPED:
             return CV_REPLAY_STOPPED;
         case MOVE_DIVERGED:

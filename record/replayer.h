@@ -18,6 +18,7 @@ struct cv_pages;
 enum cv_replay_exit {
     CV_REPLAY_REACHED,  /* icount == limit */
     CV_REPLAY_BREAK,    /* at a breakpoint */
+    CV_REPLAY_HIT,      /* behind the step of cv_vm_hit() */
     CV_REPLAY_END,      /* the last position of the trace */
     CV_REPLAY_STOPPED,  /* cv_vm_stop() */
     CV_REPLAY_DIVERGED, /* cv_replay_divergence() says where */
