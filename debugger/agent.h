@@ -8,6 +8,7 @@
  *          "Bytecode Descriptions"
  * Errors:  a memory reference that cannot be read, a division by zero, a loop: CV_AGENT_FAILED with the reason as text;
  *          the caller treats a failed condition as true, as gdb does, so that no stop is lost
+ * Missing: floating point; tracing (its operations do nothing, trace state variables are 0)
  * Thread:  engine thread only
  */
 #ifndef CV_DEBUGGER_AGENT_H
@@ -39,6 +40,8 @@ enum cv_agent_result { CV_AGENT_DONE, CV_AGENT_FAILED };
 /* NULL: the code is not sound, or no memory; *why says which. */
 struct cv_agent_code *cv_agent_new(const uint8_t *code, size_t len, const char **why);
 void cv_agent_free(struct cv_agent_code *code);
+/* Was it made from these bytes? */
+bool cv_agent_same(const struct cv_agent_code *code, const uint8_t *bytes, size_t len);
 /* Runs it; *value is the top of the stack at `end` (0 when it is empty). */
 enum cv_agent_result cv_agent_run(const struct cv_agent_code *code, const struct cv_agent_host *host, uint64_t *value,
                                   const char **why);
