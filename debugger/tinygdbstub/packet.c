@@ -200,3 +200,39 @@ void cv_reply_error(struct cv_reply *reply, const char *text)
         cv_reply_bytes(reply, plain ? &c : "?", 1);
     }
 }
+
+/* -- host I/O ---------------------------------------------------------------------------------- */
+
+void cv_reply_file(struct cv_reply *reply, uint64_t result, const void *attachment, size_t len)
+{
+    cv_reply_text(reply, "F");
+    cv_reply_number(reply, result);
+    if (attachment != NULL) {
+        cv_reply_text(reply, ";");
+        cv_reply_bytes(reply, attachment, len);
+    }
+}
+
+void cv_reply_file_error(struct cv_reply *reply, unsigned number)
+{
+    cv_reply_text(reply, "F-1,");
+    cv_reply_number(reply, number);
+}
+
+static void put_big_endian(uint8_t *dst, uint64_t value, unsigned bytes)
+{
+    while (bytes-- > 0) {
+        *dst++ = (uint8_t)(value >> (8 * bytes));
+    }
+}
+
+void cv_reply_file_stat(struct cv_reply *reply, uint64_t len)
+{
+    uint8_t stat[CV_FILE_STAT_BYTES] = {0};
+    put_big_endian(stat + 8, 0100444, 4); /* st_mode: a plain file that all may read */
+    put_big_endian(stat + 12, 1, 4);      /* st_nlink */
+    put_big_endian(stat + 28, len, 8);    /* st_size */
+    put_big_endian(stat + 36, 4096, 8);   /* st_blksize */
+    put_big_endian(stat + 44, len / 512 + (len % 512 != 0), 8);
+    cv_reply_file(reply, sizeof(stat), stat, sizeof(stat));
+}

@@ -54,6 +54,18 @@ void cv_reply_bytes(struct cv_reply *reply, const void *bytes, size_t len);
 void cv_reply_text(struct cv_reply *reply, const char *text);
 void cv_reply_hex(struct cv_reply *reply, const void *bytes, size_t len); /* two digits a byte */
 void cv_reply_number(struct cv_reply *reply, uint64_t value); /* hex without leading zeros */
+/* What "Host I/O Packets" answer: "F result[;attachment]", or "F-1,errno" with a number of "Errno Values". */
+void cv_reply_file(struct cv_reply *reply, uint64_t result, const void *attachment, size_t len);
+void cv_reply_file_error(struct cv_reply *reply, unsigned number);
+#define CV_FILE_ENOENT       2u
+#define CV_FILE_EBADF        9u
+#define CV_FILE_EINVAL       22u
+#define CV_FILE_ENFILE       23u
+#define CV_FILE_EROFS        30u
+#define CV_FILE_ENAMETOOLONG 91u
+/* The 64 bytes of a struct stat, section "struct stat", of a read-only plain file of this length. */
+#define CV_FILE_STAT_BYTES 64u
+void cv_reply_file_stat(struct cv_reply *reply, uint64_t len);
 /* Replaces the content by E.text (what gdb prints), with protocol characters made harmless. */
 void cv_reply_error(struct cv_reply *reply, const char *text);
 

@@ -1,115 +1,17 @@
 #include "request.h"
+#include "cursor.h"
 
 #include <string.h>
 
-/* A place in a payload. Payloads may hold NUL bytes, so all goes by length. */
-struct cursor {
-    uint8_t *at, *end;
-};
-
-static int digit_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static bool take_char(struct cursor *c, char want)
-{
-    if (c->at == c->end || *c->at != (uint8_t)want) {
-        return false;
-    }
-    c->at++;
-    return true;
-}
-
-static bool at_end(const struct cursor *c)
-{
-    return c->at == c->end;
-}
-
-/* 1 to 16 hex digits. */
-static bool take_hex(struct cursor *c, uint64_t *value)
-{
-    unsigned digits = 0;
-    *value = 0;
-    while (c->at < c->end && digit_value(*c->at) >= 0) {
-        if (++digits > 16) {
-            return false;
-        }
-        *value = *value << 4 | (uint64_t)digit_value(*c->at++);
-    }
-    return digits > 0;
-}
-
-static bool take_addr_len(struct cursor *c, struct cv_request *r)
-{
-    return take_hex(c, &r->addr) && take_char(c, ',') && take_hex(c, &r->len);
-}
-
-static bool take_id(struct cursor *c, int64_t *id)
-{
-    uint64_t value;
-    if (take_char(c, '-')) {
-        *id = -1;
-        return take_char(c, '1');
-    }
-    if (!take_hex(c, &value) || value > INT32_MAX) {
-        return false;
-    }
-    *id = (int64_t)value;
-    return true;
-}
-
-/* "p1.1", "p1" (all its threads), "1", "-1", "0" */
-static bool take_thread(struct cursor *c, struct cv_request_thread *thread)
-{
-    *thread = (struct cv_request_thread){.pid = 1, .tid = -1};
-    if (!take_char(c, 'p')) {
-        return take_id(c, &thread->tid);
-    }
-    if (!take_id(c, &thread->pid)) {
-        return false;
-    }
-    return !take_char(c, '.') || take_id(c, &thread->tid);
-}
-
-/* The rest as hex pairs, decoded in place. */
-static bool take_hex_bytes(struct cursor *c, struct cv_request *r)
-{
-    uint8_t *start = c->at;
-    uint8_t *dst = c->at;
-    while (c->end - c->at >= 2) {
-        int high = digit_value(c->at[0]);
-        int low = digit_value(c->at[1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        *dst++ = (uint8_t)(high << 4 | low);
-        c->at += 2;
-    }
-    if (!at_end(c)) {
-        return false;
-    }
-    *dst = '\0'; /* at the latest where the payload's own NUL stands */
-    r->data = start;
-    r->data_len = (size_t)(dst - start);
-    return true;
-}
-
 /* -- one parser for each form ------------------------------------------------------------------ */
 
-static bool parse_nothing(struct cursor *c, struct cv_request *r)
+static bool parse_nothing(struct cv_cursor *c, struct cv_request *r)
 {
     (void)r;
-    return at_end(c);
+    return cv_cursor_at_end(c);
 }
 
-static bool parse_anything(struct cursor *c, struct cv_request *r)
+static bool parse_anything(struct cv_cursor *c, struct cv_request *r)
 {
     r->text = (const char *)c->at;
     r->data = c->at;
@@ -117,56 +19,57 @@ static bool parse_anything(struct cursor *c, struct cv_request *r)
     return true;
 }
 
-static bool parse_addr_len(struct cursor *c, struct cv_request *r)
+static bool parse_addr_len(struct cv_cursor *c, struct cv_request *r)
 {
-    return take_addr_len(c, r) && at_end(c);
+    return cv_cursor_addr_len(c, &r->addr, &r->len) && cv_cursor_at_end(c);
 }
 
-static bool parse_write_hex(struct cursor *c, struct cv_request *r)
+static bool parse_write_hex(struct cv_cursor *c, struct cv_request *r)
 {
-    return take_addr_len(c, r) && take_char(c, ':') && take_hex_bytes(c, r) &&
-           r->data_len == r->len;
+    return cv_cursor_addr_len(c, &r->addr, &r->len) && cv_cursor_take(c, ':') &&
+           cv_cursor_hex_bytes(c, &r->data, &r->data_len) && r->data_len == r->len;
 }
 
-static bool parse_write_binary(struct cursor *c, struct cv_request *r)
+static bool parse_write_binary(struct cv_cursor *c, struct cv_request *r)
 {
-    return take_addr_len(c, r) && take_char(c, ':') && parse_anything(c, r) &&
-           r->data_len == r->len;
+    return cv_cursor_addr_len(c, &r->addr, &r->len) && cv_cursor_take(c, ':') &&
+           parse_anything(c, r) && r->data_len == r->len;
 }
 
-static bool parse_search(struct cursor *c, struct cv_request *r)
+static bool parse_search(struct cv_cursor *c, struct cv_request *r)
 {
-    return take_hex(c, &r->addr) && take_char(c, ';') && take_hex(c, &r->len) &&
-           take_char(c, ';') && parse_anything(c, r) && r->data_len > 0;
+    return cv_cursor_hex(c, &r->addr) && cv_cursor_take(c, ';') && cv_cursor_hex(c, &r->len) &&
+           cv_cursor_take(c, ';') && parse_anything(c, r) && r->data_len > 0;
 }
 
-static bool parse_reg(struct cursor *c, struct cv_request *r)
+static bool parse_reg(struct cv_cursor *c, struct cv_request *r)
 {
-    return take_hex(c, &r->reg) && at_end(c);
+    return cv_cursor_hex(c, &r->reg) && cv_cursor_at_end(c);
 }
 
-static bool parse_write_reg(struct cursor *c, struct cv_request *r)
+static bool parse_write_reg(struct cv_cursor *c, struct cv_request *r)
 {
-    return take_hex(c, &r->reg) && take_char(c, '=') && take_hex_bytes(c, r);
+    return cv_cursor_hex(c, &r->reg) && cv_cursor_take(c, '=') &&
+           cv_cursor_hex_bytes(c, &r->data, &r->data_len);
 }
 
-static bool parse_thread(struct cursor *c, struct cv_request *r)
+static bool parse_thread(struct cv_cursor *c, struct cv_request *r)
 {
-    return take_thread(c, &r->thread) && at_end(c);
+    return cv_cursor_thread(c, &r->thread) && cv_cursor_at_end(c);
 }
 
-static bool parse_set_thread(struct cursor *c, struct cv_request *r)
+static bool parse_set_thread(struct cv_cursor *c, struct cv_request *r)
 {
-    if (at_end(c)) {
+    if (cv_cursor_at_end(c)) {
         return false;
     }
     r->op = (char)*c->at++;
     return (r->op == 'g' || r->op == 'c') && parse_thread(c, r);
 }
 
-static bool parse_command(struct cursor *c, struct cv_request *r)
+static bool parse_command(struct cv_cursor *c, struct cv_request *r)
 {
-    if (!take_hex_bytes(c, r) || memchr(r->data, '\0', r->data_len) != NULL) {
+    if (!cv_cursor_hex_bytes(c, &r->data, &r->data_len) || memchr(r->data, '\0', r->data_len) != NULL) {
         return false;
     }
     r->text = (const char *)r->data;
@@ -174,7 +77,7 @@ static bool parse_command(struct cursor *c, struct cv_request *r)
 }
 
 /* object:read:annex:offset,length */
-static bool parse_xfer(struct cursor *c, struct cv_request *r)
+static bool parse_xfer(struct cv_cursor *c, struct cv_request *r)
 {
     uint8_t *object_end = memchr(c->at, ':', (size_t)(c->end - c->at));
     if (object_end == NULL) {
@@ -198,47 +101,30 @@ static bool parse_xfer(struct cursor *c, struct cv_request *r)
     return parse_addr_len(c, r);
 }
 
-/* Zt,addr,kind[;conditions] */
-static bool parse_break(struct cursor *c, struct cv_request *r)
-{
-    if (at_end(c) || *c->at < '0' || *c->at > '4') {
-        return false;
-    }
-    r->op = (char)*c->at++;
-    if (!take_char(c, ',') || !take_addr_len(c, r)) {
-        return false;
-    }
-    if (take_char(c, ';')) {
-        return parse_anything(c, r);
-    }
-    r->text = "";
-    return at_end(c);
-}
-
-static bool take_action(struct cursor *c, struct cv_request_action *a)
+static bool take_action(struct cv_cursor *c, struct cv_request_action *a)
 {
     uint64_t signal;
-    if (at_end(c)) {
+    if (cv_cursor_at_end(c)) {
         return false;
     }
     a->op = (char)*c->at++;
     a->thread = (struct cv_request_thread){.pid = -1, .tid = -1};
     if (a->op == 'C' || a->op == 'S') { /* a machine takes no signals */
         a->op = a->op == 'C' ? 'c' : 's';
-        if (!take_hex(c, &signal)) {
+        if (!cv_cursor_hex(c, &signal)) {
             return false;
         }
     } else if (a->op == 'r') {
-        if (!take_hex(c, &a->start) || !take_char(c, ',') || !take_hex(c, &a->end)) {
+        if (!cv_cursor_hex(c, &a->start) || !cv_cursor_take(c, ',') || !cv_cursor_hex(c, &a->end)) {
             return false;
         }
     } else if (a->op != 'c' && a->op != 's' && a->op != 't') {
         return false;
     }
-    return !take_char(c, ':') || take_thread(c, &a->thread);
+    return !cv_cursor_take(c, ':') || cv_cursor_thread(c, &a->thread);
 }
 
-static bool parse_vcont(struct cursor *c, struct cv_request *r)
+static bool parse_vcont(struct cv_cursor *c, struct cv_request *r)
 {
     do {
         if (r->action_count == CV_REQUEST_ACTIONS_MAX ||
@@ -246,12 +132,12 @@ static bool parse_vcont(struct cursor *c, struct cv_request *r)
             return false;
         }
         r->action_count++;
-    } while (take_char(c, ';'));
-    return at_end(c);
+    } while (cv_cursor_take(c, ';'));
+    return cv_cursor_at_end(c);
 }
 
 /* c [addr], s [addr], C sig[;addr], S sig[;addr]: resuming elsewhere would change the past */
-static bool parse_old_resume(struct cursor *c, struct cv_request *r)
+static bool parse_old_resume(struct cv_cursor *c, struct cv_request *r)
 {
     uint64_t signal;
     char op = (char)c->at[-1];
@@ -259,16 +145,22 @@ static bool parse_old_resume(struct cursor *c, struct cv_request *r)
     r->actions[0] = (struct cv_request_action){.op = op == 'c' || op == 'C' ? 'c' : 's',
                                                .thread = {-1, -1}};
     if (op == 'C' || op == 'S') {
-        return take_hex(c, &signal) && at_end(c);
+        return cv_cursor_hex(c, &signal) && cv_cursor_at_end(c);
     }
-    return at_end(c);
+    return cv_cursor_at_end(c);
 }
 
-static bool parse_detach(struct cursor *c, struct cv_request *r)
+static bool parse_thread_events(struct cv_cursor *c, struct cv_request *r)
+{
+    r->op = cv_cursor_at_end(c) ? '\0' : (char)*c->at++;
+    return (r->op == '0' || r->op == '1') && cv_cursor_at_end(c);
+}
+
+static bool parse_detach(struct cv_cursor *c, struct cv_request *r)
 {
     uint64_t pid;
     (void)r;
-    return at_end(c) || (take_char(c, ';') && take_hex(c, &pid) && at_end(c));
+    return cv_cursor_at_end(c) || (cv_cursor_take(c, ';') && cv_cursor_hex(c, &pid) && cv_cursor_at_end(c));
 }
 
 /* -- the table --------------------------------------------------------------------------------- */
@@ -276,7 +168,7 @@ static bool parse_detach(struct cursor *c, struct cv_request *r)
 struct form {
     const char *prefix;
     enum cv_request_kind kind;
-    bool (*parse)(struct cursor *c, struct cv_request *r);
+    bool (*parse)(struct cv_cursor *c, struct cv_request *r);
     bool whole; /* the prefix must be the whole name: a letter behind it makes another packet */
 };
 
@@ -298,8 +190,8 @@ static const struct form FORMS[] = {
     {"C", CV_REQUEST_CONT, parse_old_resume, false},
     {"s", CV_REQUEST_CONT, parse_old_resume, false},
     {"S", CV_REQUEST_CONT, parse_old_resume, false},
-    {"Z", CV_REQUEST_BREAK_INSERT, parse_break, false},
-    {"z", CV_REQUEST_BREAK_REMOVE, parse_break, false},
+    {"Z", CV_REQUEST_BREAK_INSERT, cv_request_parse_break, false},
+    {"z", CV_REQUEST_BREAK_REMOVE, cv_request_parse_break, false},
     {"D", CV_REQUEST_DETACH, parse_detach, false},
     {"k", CV_REQUEST_KILL, parse_nothing, false},
     {"vKill;", CV_REQUEST_VKILL, parse_anything, false},
@@ -317,6 +209,16 @@ static const struct form FORMS[] = {
     {"qRcmd,", CV_REQUEST_COMMAND, parse_command, false},
     {"qSearch:memory:", CV_REQUEST_SEARCH, parse_search, false},
     {"qCRC:", CV_REQUEST_CRC, parse_addr_len, false},
+    {"QThreadEvents:", CV_REQUEST_THREAD_EVENTS, parse_thread_events, false},
+    {"vFile:setfs:", CV_REQUEST_FILE_SETFS, cv_request_parse_setfs, false},
+    {"vFile:open:", CV_REQUEST_FILE_OPEN, cv_request_parse_open, false},
+    {"vFile:close:", CV_REQUEST_FILE_CLOSE, cv_request_parse_descriptor, false},
+    {"vFile:pread:", CV_REQUEST_FILE_READ, cv_request_parse_pread, false},
+    {"vFile:fstat:", CV_REQUEST_FILE_FSTAT, cv_request_parse_descriptor, false},
+    {"vFile:stat:", CV_REQUEST_FILE_STAT, cv_request_parse_name, false},
+    {"vFile:readlink:", CV_REQUEST_FILE_READLINK, cv_request_parse_name, false},
+    {"vFile:pwrite:", CV_REQUEST_FILE_CHANGE, parse_anything, false},
+    {"vFile:unlink:", CV_REQUEST_FILE_CHANGE, parse_anything, false},
     {"qC", CV_REQUEST_CURRENT_THREAD, parse_nothing, true},
 };
 
@@ -335,7 +237,7 @@ void cv_request_parse(uint8_t *payload, size_t len, struct cv_request *request)
             (f->whole && len > n && is_letter(payload[n]))) {
             continue;
         }
-        struct cursor c = {payload + n, payload + len};
+        struct cv_cursor c = {payload + n, payload + len};
         request->kind = f->kind;
         if (!f->parse(&c, request)) {
             request->kind = CV_REQUEST_MALFORMED;

@@ -2,7 +2,7 @@
  * request.h - what a gdb packet asks, as a value
  *
  * Spec:    "Debugging with GDB", appendix "GDB Remote Serial Protocol", sections "Packets", "General Query
- *          Packets", "vCont packet", "Host I/O"
+ *          Packets", "vCont packet", "Host I/O Packets"
  * Errors:  nothing a payload holds is an error of the program: it becomes UNKNOWN (answer empty) or
  *          MALFORMED (answer with an error)
  * Thread:  any; no state
@@ -36,8 +36,18 @@ enum cv_request_kind {
     /* moves */
     CV_REQUEST_CONT,           /* actions (vCont, c, C, s, S) */
     CV_REQUEST_BACK_STEP, CV_REQUEST_BACK_CONT,
-    CV_REQUEST_BREAK_INSERT, CV_REQUEST_BREAK_REMOVE, /* op '0'..'4', addr, len, text: conditions */
+    CV_REQUEST_BREAK_INSERT,   /* op '0'..'4', addr, len, conditions, commands, persist */
+    CV_REQUEST_BREAK_REMOVE,   /* op '0'..'4', addr, len */
     CV_REQUEST_DETACH, CV_REQUEST_KILL, CV_REQUEST_VKILL,
+    CV_REQUEST_THREAD_EVENTS,  /* op '0' or '1' */
+    /* host I/O; the answer begins with F (cv_reply_file, cv_reply_file_error) */
+    CV_REQUEST_FILE_SETFS,     /* addr: pid */
+    CV_REQUEST_FILE_OPEN,      /* text: name, addr: flags, len: mode */
+    CV_REQUEST_FILE_CLOSE,     /* reg: descriptor */
+    CV_REQUEST_FILE_READ,      /* reg: descriptor, len, addr: offset */
+    CV_REQUEST_FILE_FSTAT,     /* reg: descriptor */
+    CV_REQUEST_FILE_STAT, CV_REQUEST_FILE_READLINK, /* text: name */
+    CV_REQUEST_FILE_CHANGE,    /* pwrite, unlink: what a read-only side refuses */
 };
 
 struct cv_request_thread { /* -1: all, 0: any */
@@ -51,6 +61,12 @@ struct cv_request_action {
 };
 #define CV_REQUEST_ACTIONS_MAX 16u
 
+struct cv_request_code { /* an agent expression, in the payload */
+    const uint8_t *bytes;
+    size_t len;
+};
+#define CV_REQUEST_CODES_MAX 64u
+
 struct cv_request {
     enum cv_request_kind kind;
     char op;
@@ -61,6 +77,9 @@ struct cv_request {
     size_t data_len;
     struct cv_request_action actions[CV_REQUEST_ACTIONS_MAX];
     size_t action_count;
+    struct cv_request_code conditions[CV_REQUEST_CODES_MAX], commands[CV_REQUEST_CODES_MAX];
+    size_t condition_count, command_count;
+    bool persist; /* the commands are to run even when no client is connected */
 };
 
 /* Reads a payload, which has a NUL at [len] and is changed (hex is decoded in place). The request points

@@ -17,6 +17,14 @@ static bool is_inside(const void *p, size_t n, const uint8_t *base, size_t len)
     return at >= base && at <= base + len && n <= (size_t)(base + len - at);
 }
 
+static void check_codes(const struct cv_request_code *codes, size_t count, const uint8_t *base, size_t len)
+{
+    FUZZ_CHECK(count <= CV_REQUEST_CODES_MAX, "%zu codes", count);
+    for (size_t i = 0; i < count; i++) {
+        FUZZ_CHECK(is_inside(codes[i].bytes, codes[i].len, base, len), "code %zu", i);
+    }
+}
+
 static void check_request(const uint8_t *payload, size_t len)
 {
     uint8_t *copy = malloc(len + 1);
@@ -30,10 +38,17 @@ static void check_request(const uint8_t *payload, size_t len)
         cv_request_has_feature(r.text, "swbreak");
         /* fall through */
     case CV_REQUEST_COMMAND:
-    case CV_REQUEST_BREAK_INSERT:
+    case CV_REQUEST_FILE_OPEN:
+    case CV_REQUEST_FILE_STAT:
+    case CV_REQUEST_FILE_READLINK:
         FUZZ_CHECK(r.text == NULL || is_inside(r.text, strlen(r.text), copy, len) ||
                        *r.text == '\0',
                    "text");
+        break;
+    case CV_REQUEST_BREAK_INSERT:
+    case CV_REQUEST_BREAK_REMOVE:
+        check_codes(r.conditions, r.condition_count, copy, len);
+        check_codes(r.commands, r.command_count, copy, len);
         break;
     case CV_REQUEST_XFER_READ:
         FUZZ_CHECK(is_inside(r.object, strlen(r.object), copy, len), "object");
@@ -149,7 +164,18 @@ void write_seeds(void)
         "vMustReplyEmpty",
         "qTStatus",
         "!",
-        "vFile:open:616263,0,0"};
+        "vFile:open:616263,0,0",
+        "vFile:setfs:0",
+        "vFile:close:1",
+        "vFile:pread:1,1000,20",
+        "vFile:fstat:1",
+        "vFile:stat:616263",
+        "vFile:readlink:2f",
+        "vFile:pwrite:1,0,ab",
+        "QThreadEvents:1",
+        "qXfer:exec-file:read:1:0,1000",
+        "Z0,1000,1;X3,220127X1,27;cmds:1,X3,220227X1,27",
+        "Z2,1000,80;tid:1;X3,220127"};
     static uint8_t frame[4096];
     for (unsigned i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
         char name[32];

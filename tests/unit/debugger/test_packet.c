@@ -224,7 +224,116 @@ static const struct form FORMS[] = {
     {"qThreadExtraInfo,p1.1", CV_REQUEST_THREAD_INFO, 0, 0},
     {"qAttached:1", CV_REQUEST_ATTACHED, 0, 0},
     {"qSymbol::", CV_REQUEST_SYMBOL, 0, 0},
+    {"vMustReplyEmpty", CV_REQUEST_UNKNOWN, 0, 0},
+    {"QThreadEvents:1", CV_REQUEST_THREAD_EVENTS, 0, 0},
+    {"QThreadEvents:0", CV_REQUEST_THREAD_EVENTS, 0, 0},
+    {"QThreadEvents:2", CV_REQUEST_MALFORMED, 0, 0},
+    {"QThreadEvents:", CV_REQUEST_MALFORMED, 0, 0},
+    {"qXfer:exec-file:read:1:0,fff", CV_REQUEST_XFER_READ, 0, 0xfff},
+    {"Z0,1000,1;", CV_REQUEST_BREAK_INSERT, 0x1000, 1},
+    {"Z0,1000,1;X1,0", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;X1,0g", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;X2,00", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;X1000000000000000,00", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;X8000000000000000,00", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;Xffffffffffffffff,00", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;X1,00;", CV_REQUEST_BREAK_INSERT, 0x1000, 1},
+    {"Z0,1000,1;X1,00,", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;X,", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;cmds:", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;cmds:1", CV_REQUEST_MALFORMED, 0, 0},
+    {"Z0,1000,1;cmds:1,", CV_REQUEST_BREAK_INSERT, 0x1000, 1},
+    {"Z0,1000,1;cmds:0,X1,27", CV_REQUEST_BREAK_INSERT, 0x1000, 1},
+    {"Z0,1000,1;tid:p1.1;X1,27", CV_REQUEST_BREAK_INSERT, 0x1000, 1},
+    {"Z0,1000,1cmds:0,", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:setfs:0", CV_REQUEST_FILE_SETFS, 0, 0},
+    {"vFile:setfs:", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:open:6b65726e656c,0,1c0", CV_REQUEST_FILE_OPEN, 0, 0x1c0},
+    {"vFile:open:,0,0", CV_REQUEST_FILE_OPEN, 0, 0},
+    {"vFile:open:6b00,0,0", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:open:6b6,0,0", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:open:6b65", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:open:6b65,0", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:close:3", CV_REQUEST_FILE_CLOSE, 0, 0},
+    {"vFile:close:-1", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:pread:3,1000,20", CV_REQUEST_FILE_READ, 0x20, 0x1000},
+    {"vFile:pread:3,1000", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:fstat:3", CV_REQUEST_FILE_FSTAT, 0, 0},
+    {"vFile:stat:6b", CV_REQUEST_FILE_STAT, 0, 0},
+    {"vFile:stat:6b,", CV_REQUEST_FILE_STAT, 0, 0},
+    {"vFile:readlink:2f", CV_REQUEST_FILE_READLINK, 0, 0},
+    {"vFile:readlink:2", CV_REQUEST_MALFORMED, 0, 0},
+    {"vFile:pwrite:3,0,x", CV_REQUEST_FILE_CHANGE, 0, 0},
+    {"vFile:unlink:2f", CV_REQUEST_FILE_CHANGE, 0, 0},
+    {"vFile:mount:2f", CV_REQUEST_UNKNOWN, 0, 0},
 };
+
+Test(request, conditions_and_commands_come_through)
+{
+    /* gdb 13.1: two conditions, and a dprintf with one of its own */
+    uint8_t both[] = "Z0,ffffffff81000000,1;X3,220127X2,2227;cmds:1,X3,220227X1,27";
+    struct cv_request r;
+    cv_request_parse(both, sizeof(both) - 1, &r);
+    cr_assert_eq(r.kind, CV_REQUEST_BREAK_INSERT);
+    cr_assert_eq(r.op, '0');
+    cr_assert_eq(r.addr, 0xffffffff81000000u);
+    cr_assert_eq(r.condition_count, 2);
+    cr_assert_eq(r.conditions[0].len, 3);
+    cr_assert_arr_eq(r.conditions[0].bytes, "\x22\x01\x27", 3);
+    cr_assert_eq(r.conditions[1].len, 2);
+    cr_assert_arr_eq(r.conditions[1].bytes, "\x22\x27", 2);
+    cr_assert(r.persist);
+    cr_assert_eq(r.command_count, 2);
+    cr_assert_arr_eq(r.commands[0].bytes, "\x22\x02\x27", 3);
+    cr_assert_arr_eq(r.commands[1].bytes, "\x27", 1);
+    for (unsigned n = CV_REQUEST_CODES_MAX; n <= CV_REQUEST_CODES_MAX + 1; n++) {
+        char many[16 + 5 * (CV_REQUEST_CODES_MAX + 1)] = "Z0,1000,1;";
+        for (unsigned i = 0; i < n; i++) {
+            strcat(many, "X1,27");
+        }
+        cv_request_parse((uint8_t *)many, strlen(many), &r);
+        cr_assert_eq(r.kind, n == CV_REQUEST_CODES_MAX ? CV_REQUEST_BREAK_INSERT : CV_REQUEST_MALFORMED);
+        cr_assert_leq(r.condition_count, CV_REQUEST_CODES_MAX);
+    }
+}
+
+Test(request, names_of_files_come_through)
+{
+    uint8_t open[] = "vFile:open:6b65726e656c,0,1c0";
+    uint8_t empty[] = "vFile:open:,0,0";
+    uint8_t link[] = "vFile:readlink:2f70726f632f31";
+    struct cv_request r;
+    cv_request_parse(open, sizeof(open) - 1, &r);
+    cr_assert_str_eq(r.text, "kernel");
+    cv_request_parse(empty, sizeof(empty) - 1, &r);
+    cr_assert_str_eq(r.text, "");
+    cv_request_parse(link, sizeof(link) - 1, &r);
+    cr_assert_str_eq(r.text, "/proc/1");
+}
+
+Test(reply, files_are_answered_as_the_manual_says)
+{
+    static struct cv_reply reply;
+    cv_reply_reset(&reply);
+    cv_reply_file(&reply, 0x12, NULL, 0);
+    cv_reply_bytes(&reply, "", 1);
+    cr_assert_str_eq((char *)reply.bytes, "F12");
+    cv_reply_reset(&reply);
+    cv_reply_file(&reply, 2, "\0x", 2);
+    cr_assert_eq(reply.len, 5);
+    cr_assert_arr_eq(reply.bytes, "F2;\0x", 5);
+    cv_reply_reset(&reply);
+    cv_reply_file_error(&reply, CV_FILE_EROFS);
+    cr_assert_arr_eq(reply.bytes, "F-1,1e", reply.len);
+    cv_reply_reset(&reply);
+    cv_reply_file_stat(&reply, 0x123456789a);
+    cr_assert_eq(reply.len, 4 + CV_FILE_STAT_BYTES);
+    cr_assert_arr_eq(reply.bytes, "F40;", 4);
+    const uint8_t *stat = reply.bytes + 4;
+    cr_assert_arr_eq(stat + 8, "\0\0\x81\x24", 4);
+    cr_assert_arr_eq(stat + 28, "\0\0\0\x12\x34\x56\x78\x9a", 8);
+    cr_assert_arr_eq(stat + 36, "\0\0\0\0\0\0\x10\0", 8);
+}
 
 Test(request, every_form_is_told_apart)
 {
@@ -291,6 +400,12 @@ Test(request, random_and_mutated_payloads_stay_inside_their_bytes)
         cr_assert(r.data == NULL || (r.data >= payload && r.data + r.data_len <= end));
         cr_assert(r.text == NULL || (const uint8_t *)r.text <= end);
         cr_assert_leq(r.action_count, CV_REQUEST_ACTIONS_MAX);
+        for (size_t i = 0; i < r.condition_count; i++) {
+            cr_assert(r.conditions[i].bytes >= payload && r.conditions[i].bytes + r.conditions[i].len <= end);
+        }
+        for (size_t i = 0; i < r.command_count; i++) {
+            cr_assert(r.commands[i].bytes >= payload && r.commands[i].bytes + r.commands[i].len <= end);
+        }
         free(payload);
     }
 }
