@@ -9,6 +9,7 @@
 #include "core/interp/interp.h"
 #include "core/load/load.h"
 #include "core/mem/ram.h"
+#include "core/mem/taps.h"
 #include "core/mem/tlb.h"
 #include "core/system/control.h"
 #include "core/system/ferr.h"
@@ -88,6 +89,9 @@ static void take_init(void *arg, unsigned cpu)
 static void put_serial(void *arg, unsigned unit, uint8_t byte)
 {
     struct cv_vm *vm = arg;
+    if (unit == 0) {
+        cv_taps_raise(&vm->cpu, CV_TAP_CONSOLE, byte);
+    }
     if (vm->outlet.serial != NULL) {
         vm->outlet.serial(vm->outlet.arg, unit, byte);
     }
@@ -302,6 +306,8 @@ struct cv_vm *cv_vm_new(const struct cv_vm_config *config, const struct cv_exec_
         cv_vm_free(vm);
         return NULL;
     }
+    vm->disturbed = exec != NULL && exec->watch_all;
+    (void)cv_vm_disturb(vm);
     return vm;
 }
 
@@ -310,6 +316,7 @@ void cv_vm_free(struct cv_vm *vm)
     if (vm == NULL) {
         return;
     }
+    cv_taps_free(vm->taps);
     cv_exec_free(vm->exec);
     cv_board_free(vm->board);
     cv_interp_free(vm->interp);
@@ -340,6 +347,9 @@ static bool serve_reset(struct cv_vm *vm, enum cv_vm_exit *out)
 
 static cv_icount next_stop(struct cv_vm *vm, cv_icount now, cv_icount limit)
 {
+    if (vm->cpu.taps != NULL && cv_taps_pending(vm->cpu.taps)) {
+        return now + 1; /* found at this boundary: it belongs to the next step */
+    }
     cv_icount stop = limit < now + VM_RUN_STEPS ? limit : now + VM_RUN_STEPS;
     cv_icount due = cv_timeq_next_icount(cv_board_timeq(vm->board));
     if (due < stop) {
@@ -355,8 +365,12 @@ static enum cv_vm_exit run_loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
         enum cv_vm_exit out;
         cv_icount now = cv_cpu_icount(cpu);
         vm->phase = CV_PHASE_STEP; /* B1 */
+        bool hit = cpu->taps != NULL && cv_taps_conclude(cpu->taps, now);
         if (vm->end != CV_END_NONE) {
             return CV_VM_ENDED;
+        }
+        if (hit) {
+            return CV_VM_HIT;
         }
         if (now > limit || (now == limit && !to_idle)) {
             return CV_VM_LIMIT;
@@ -394,20 +408,34 @@ static enum cv_vm_exit run_loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
     }
 }
 
+static enum cv_vm_exit run(struct cv_vm *vm, cv_icount limit, bool to_idle)
+{
+    enum cv_vm_exit out;
+    if (vm->taps != NULL) {
+        if (vm->end == CV_END_NONE) {
+            cv_taps_clear_hit(vm->taps);
+        }
+        cv_taps_open(vm->taps, true);
+    }
+    cv_fpu_enter(&vm->cpu);
+    do {
+        out = run_loop(vm, limit, to_idle);
+    } while (out == CV_VM_HIT && cv_vm_disturb(vm));
+    cv_fpu_leave(&vm->cpu);
+    if (vm->taps != NULL) {
+        cv_taps_open(vm->taps, false);
+    }
+    return out;
+}
+
 enum cv_vm_exit cv_vm_run(struct cv_vm *vm, cv_icount limit)
 {
-    cv_fpu_enter(&vm->cpu);
-    enum cv_vm_exit out = run_loop(vm, limit, false);
-    cv_fpu_leave(&vm->cpu);
-    return out;
+    return run(vm, limit, false);
 }
 
 enum cv_vm_exit cv_vm_run_to_idle(struct cv_vm *vm, cv_icount at)
 {
-    cv_fpu_enter(&vm->cpu);
-    enum cv_vm_exit out = run_loop(vm, at, true);
-    cv_fpu_leave(&vm->cpu);
-    return out;
+    return run(vm, at, true);
 }
 
 void cv_vm_stop(struct cv_vm *vm)
@@ -493,16 +521,8 @@ static bool input_is_sound(const struct cv_vm *vm, const struct cv_input *input)
     }
 }
 
-bool cv_vm_input(struct cv_vm *vm, const struct cv_input *input)
+static bool apply_input(struct cv_vm *vm, const struct cv_input *input)
 {
-    struct cv_position pos;
-    if (!input_is_sound(vm, input)) {
-        return false;
-    }
-    cv_vm_position(vm, &pos);
-    if (vm->inlet != NULL && !vm->inlet->accept(vm->inlet, &pos, input)) {
-        return false;
-    }
     switch (input->kind) {
     case CV_INPUT_COMMAND:
         return apply_command(vm, input);
@@ -513,6 +533,26 @@ bool cv_vm_input(struct cv_vm *vm, const struct cv_input *input)
     default:
         return cv_board_input(vm->board, input);
     }
+}
+
+bool cv_vm_input(struct cv_vm *vm, const struct cv_input *input)
+{
+    struct cv_position pos;
+    if (!input_is_sound(vm, input)) {
+        return false;
+    }
+    cv_vm_position(vm, &pos);
+    if (vm->inlet != NULL && !vm->inlet->accept(vm->inlet, &pos, input)) {
+        return false;
+    }
+    if (vm->taps != NULL) {
+        cv_taps_open(vm->taps, true);
+    }
+    bool done = apply_input(vm, input);
+    if (vm->taps != NULL) {
+        cv_taps_open(vm->taps, false);
+    }
+    return done;
 }
 
 unsigned cv_vm_serial_room(const struct cv_vm *vm, unsigned unit)
@@ -574,19 +614,6 @@ void cv_vm_skip_first_break(struct cv_vm *vm)
     cv_exec_skip_first(vm->exec, true);
 }
 
-bool cv_vm_watch(struct cv_vm *vm, const struct cv_watch *list, size_t count, uint32_t taps)
-{
-    (void)vm;
-    (void)list;
-    return count == 0 && taps == 0;
-}
-
-const struct cv_tap_hit *cv_vm_hit(const struct cv_vm *vm)
-{
-    (void)vm;
-    return NULL;
-}
-
 const struct cv_exec_stats *cv_vm_exec_stats(const struct cv_vm *vm)
 {
     return cv_exec_stats(vm->exec);
@@ -620,6 +647,9 @@ bool cv_vm_load(struct cv_vm *vm, const uint8_t *buf, size_t len)
     vm->cpu.skew = (int64_t)cv_board_timeq(vm->board)->skew;
     cv_board_tsc_offset(vm->board, 0, vm->cpu.tsc_offset);
     vm->cpu.leave = 0;
+    if (vm->taps != NULL) {
+        cv_taps_forget(vm->taps);
+    }
     cv_tlb_drop_all(vm->tlb);
     cv_control_changed(&vm->cpu);
     vm->phase = CV_PHASE_STEP;

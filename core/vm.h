@@ -130,9 +130,12 @@ void cv_vm_skip_first_break(struct cv_vm *vm);
  * place in it, at most CV_WATCHES_MAX of them. A run that meets something returns CV_VM_HIT at the boundary after that
  * step, before it looks at a breakpoint there (the next run finds that one); a step that ends the machine returns
  * CV_VM_ENDED, with cv_vm_hit() telling of it all the same. Found while serving devices or inputs at icount N: the step
- * from N is taken first. False: no memory, nothing changed. */
+ * from N is taken first. Writing RAM outside of runs and inputs (loading a checkpoint) and cv_vm_load() meet nothing,
+ * and watches stay armed over them. The same list again costs nothing and forgets nothing. False: no memory, or a watch
+ * that wraps, is too long or of no kind; nothing changed. */
 bool cv_vm_watch(struct cv_vm *vm, const struct cv_watch *list, size_t count, uint32_t taps) CV_MUST_CHECK;
-/* What was met, since the last call of cv_vm_watch() or the last CV_VM_HIT; NULL: nothing. */
+/* What was met in the step before this boundary: after CV_VM_HIT, or CV_VM_ENDED. Until the next run, cv_vm_load() or
+ * cv_vm_watch(); NULL: nothing. */
 const struct cv_tap_hit *cv_vm_hit(const struct cv_vm *vm);
 const struct cv_exec_stats *cv_vm_exec_stats(const struct cv_vm *vm);
 

@@ -1,5 +1,5 @@
 /*
- * vm_private.h - the machine's insides, shared by vm.c and inspect.c only
+ * vm_private.h - the machine's insides, shared by vm.c, vm_watch.c and inspect.c only
  * Thread:  engine thread only, except `stop`
  */
 #ifndef CV_CORE_VM_PRIVATE_H
@@ -19,7 +19,10 @@ struct cv_vm {
     struct cv_board *board;
     struct cv_inlet *inlet;
     struct cv_vm_outlet outlet;
+    struct cv_taps *taps; /* NULL until the first cv_vm_watch() */
     bool ram_made;
+    bool disturbed; /* cv_exec_config.watch_all, until a debugger watches */
+    uint64_t disturb_state, disturb_hits;
     /* state */
     uint8_t end; /* enum cv_vm_end */
     uint32_t guest_exit;
@@ -27,5 +30,12 @@ struct cv_vm {
     uint8_t phase; /* enum cv_phase: derived from where the loop returned */
     bool stop;     /* any thread, atomic */
 };
+
+/* vm_watch.c: cv_vm_watch() without its claim on the taps. */
+bool cv_vm_arm(struct cv_vm *vm, const struct cv_watch *list, size_t count,
+               uint32_t taps) CV_MUST_CHECK;
+/* Is the hit at which a run stands one that only the disturbance asked for? Arms another list now and then. Called
+ * once before the first run, too. */
+bool cv_vm_disturb(struct cv_vm *vm);
 
 #endif

@@ -116,7 +116,7 @@ struct cv_fault {
 #define CV_LEAVE_HALT     8u  /* HLT, or SHUTDOWN */
 #define CV_LEAVE_STOP     16u /* machine ended: power-off, reset, guest exit */
 #define CV_LEAVE_CODE     32u /* translated code was dropped */
-#define CV_LEAVE_DEBUG    64u /* a watchpoint fired */
+#define CV_LEAVE_DEBUG    64u /* something was noted for a debugger (core/mem/taps.h) */
 
 /* What holds events back for one instruction: after STI interrupts, after MOV SS and POP SS #DB too. */
 #define CV_SHADOW_STI 1u
@@ -135,6 +135,7 @@ struct cv_fault {
 
 struct cv_bus;
 struct cv_ram;
+struct cv_taps;
 struct cv_tlbset;
 
 struct cv_cpu {
@@ -182,6 +183,7 @@ struct cv_cpu {
     struct cv_bus *bus;
     struct cv_tlbset *tlb; /* current address space and privilege, see core/mem/tlb.h */
     struct cv_tlb *tlbs;
+    struct cv_taps *taps;  /* NULL: nobody watches; core/mem/taps.h */
     struct cv_fault fault; /* filled by whoever returned false */
     uint64_t frame;        /* linear address where the last passage through a gate pushed RIP */
     int64_t skew;          /* copy kept by the board: vtime = icount + skew */

@@ -22,6 +22,7 @@
 #include "core/interp/fpwait.h"
 #include "core/interp/interp_private.h"
 #include "core/interp/vector.h"
+#include "core/mem/taps.h"
 #include "core/system/ferr.h"
 #include "core/system/real.h"
 
@@ -492,6 +493,9 @@ void cv_interp_step(struct cv_interp *interp, struct cv_cpu *cpu)
         deliver(cpu);
         return;
     }
+    if (CV_UNLIKELY(cpu->taps != NULL)) {
+        cv_taps_mark(cpu->taps);
+    }
     x.cpu = cpu;
     x.vector = interp->vector;
     x.next = cpu->rip + x.insn->len;
@@ -507,6 +511,9 @@ void cv_interp_step(struct cv_interp *interp, struct cv_cpu *cpu)
          * that hits one, so that none of an earlier iteration can be among them. */
         cpu->db_pending = db_pending;
         cpu->dr6_pending = dr6_pending;
+        if (CV_UNLIKELY(cpu->taps != NULL)) {
+            cv_taps_take_back(cpu->taps);
+        }
         deliver(cpu);
         return;
     }

@@ -6,6 +6,7 @@
  * Spec:    Intel SDM volume 2; SDM 1 "Calling Procedures Using CALL and RET" (6.4)
  */
 #include "core/interp/interp_private.h"
+#include "core/mem/taps.h"
 #include "core/system/vm86.h"
 
 bool cv_interp_condition(uint64_t rflags, unsigned cc)
@@ -173,6 +174,8 @@ static bool interrupt(struct cv_interp_op *x)
 {
     struct cv_cpu *cpu = x->cpu;
     uint16_t task = cpu->tr.sel;
+    bool calls = x->insn->info->op == CV_OP_INT && cv_cpu_cpl(cpu) == 3;
+    uint64_t rax = cpu->gpr[CV_RAX];
     unsigned vector;
     switch (x->insn->info->op) {
     case CV_OP_INT:
@@ -196,6 +199,9 @@ static bool interrupt(struct cv_interp_op *x)
     }
     if (!cv_soft_interrupt(cpu, vector, x->next)) {
         return false;
+    }
+    if (calls) {
+        cv_taps_raise(cpu, CV_TAP_SYSCALL, rax);
     }
     x->next = cpu->rip;
     x->trap = false;

@@ -5,6 +5,7 @@
  */
 #include "core/interp/interp_private.h"
 #include "core/mem/bus.h"
+#include "core/mem/taps.h"
 #include "core/system/access.h"
 
 #define PORT_CHARGE_NS  1000u
@@ -61,6 +62,7 @@ static void watch_port(struct cv_cpu *cpu, uint16_t port, unsigned size)
 
 static void charge(struct cv_cpu *cpu, uint16_t port, unsigned size)
 {
+    cv_taps_raise(cpu, CV_TAP_PORT, port);
     if (cpu->charge != NULL) {
         cpu->charge(cpu->charge_arg, PORT_CHARGE_NS);
     }

@@ -157,7 +157,7 @@ static inline bool cv_interp_probe(struct cv_cpu *cpu, cv_gva gva, unsigned size
     const struct cv_tlbset *set = cpu->tlb;
     unsigned i = (unsigned)((gva & set->index_mask) >> CV_PAGE_SHIFT);
     if (CV_LIKELY((gva + set->store[i] + size - 1) >> CV_PAGE_SHIFT == 0 &&
-                  set->store[i] != CV_TLB_NONE && (cpu->mode & CV_MODE_AC) == 0)) {
+                  cv_canonical(gva) && (cpu->mode & CV_MODE_AC) == 0)) {
         return true;
     }
     return cv_mem_probe(cpu, gva, size, CV_ACC_WRITE);

@@ -22,6 +22,7 @@
 #include "core/base/mem.h"
 #include "core/interp/interp_private.h"
 #include "core/mem/ram.h"
+#include "core/mem/taps.h"
 
 struct string {
     unsigned op, size, width; /* element bytes, bytes of rSI, rDI, rCX */
@@ -203,6 +204,13 @@ static uint64_t do_bulk(struct cv_cpu *cpu, struct string *s, uint64_t left)
     if (!map_bulk(cpu, s, CV_ES, CV_RDI, CV_ACC_WRITE, &n, &first_dst, &dst, &dst_gpa)) {
         return 0;
     }
+    if (CV_UNLIKELY(cpu->taps != NULL)) {
+        uint32_t bytes = (uint32_t)n * s->size;
+        if (s->op == CV_OP_MOVS) {
+            cv_taps_read(cpu->taps, first_src, src_gpa, bytes, true);
+        }
+        cv_taps_write(cpu->taps, first_dst, dst_gpa, bytes, true);
+    }
     cv_ram_touch(cpu->ram, dst_gpa, n * s->size);
     if (s->op == CV_OP_MOVS) {
         copy_elements(dst, src, s->size, n);
@@ -241,6 +249,9 @@ static bool run_slice(struct cv_interp_op *x, struct string *s, bool *done)
         }
         advance(cpu, s, n);
         count_down(cpu, s, n);
+        if (CV_UNLIKELY(cpu->taps != NULL)) {
+            cv_taps_mark(cpu->taps); /* S3: a fault keeps what is done */
+        }
         *done = counter(cpu, CV_RCX, s->width) == 0 ||
                 (compares && ((fl & CV_FL_ZF) != 0) == until_zf);
         if (*done || x->trap || cpu->db_pending != 0 ||

@@ -9,6 +9,7 @@
 #include "core/mem/bus.h"
 #include "core/mem/mmu.h"
 #include "core/mem/ram.h"
+#include "core/mem/taps.h"
 
 #define MMIO_CHARGE_NS 250u
 
@@ -38,7 +39,7 @@ static inline uint8_t *hit(const struct cv_tlbset *set, const uint64_t *tags, cv
                            unsigned size)
 {
     unsigned i = (unsigned)((gva & set->index_mask) >> CV_PAGE_SHIFT);
-    if (tags[i] == CV_TLB_NONE || ((gva + tags[i] + size - 1) >> CV_PAGE_SHIFT) != 0) {
+    if (!cv_canonical(gva) || ((gva + tags[i] + size - 1) >> CV_PAGE_SHIFT) != 0) {
         return NULL;
     }
     return (uint8_t *)(uintptr_t)(gva + set->addend[i]);
@@ -148,6 +149,22 @@ static unsigned bus_size(unsigned left, bool bytes)
     return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
+/* Before a write, behind a read: what debuggers look for (core/mem/taps.h). */
+static void tell_taps(struct cv_cpu *cpu, const struct span *span, unsigned acc)
+{
+    for (unsigned i = 0; i < span->pieces; i++) {
+        const struct piece *p = &span->piece[i];
+        if (p->hva == NULL) {
+            cv_taps_note(cpu->taps, CV_TAP_MMIO, p->gpa);
+        }
+        if ((acc & 3u) == CV_ACC_WRITE) {
+            cv_taps_write(cpu->taps, p->gva, p->gpa, p->len, p->hva != NULL);
+        } else {
+            cv_taps_read(cpu->taps, p->gva, p->gpa, p->len, p->hva != NULL);
+        }
+    }
+}
+
 static void charge(struct cv_cpu *cpu)
 {
     if (cpu->charge != NULL) {
@@ -239,6 +256,9 @@ static bool read_slow(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsigned ac
         return false;
     }
     read_span(cpu, &span, dst);
+    if (CV_UNLIKELY(cpu->taps != NULL)) {
+        tell_taps(cpu, &span, acc);
+    }
     check_debug(cpu, gva, size, acc & ~CV_ACC_UNALIGNED);
     return true;
 }
@@ -249,6 +269,9 @@ static bool write_slow(struct cv_cpu *cpu, cv_gva gva, unsigned size, unsigned a
     struct span span;
     if (!translate_span(cpu, gva, size, acc, &span)) {
         return false;
+    }
+    if (CV_UNLIKELY(cpu->taps != NULL)) {
+        tell_taps(cpu, &span, acc);
     }
     write_span(cpu, &span, acc, src);
     check_debug(cpu, gva, size, acc & ~CV_ACC_UNALIGNED);
@@ -402,6 +425,7 @@ bool cv_mem_fetch(struct cv_cpu *cpu, cv_gva gva, uint8_t *dst, unsigned n, unsi
             return false;
         }
         if (!cv_ram_has(cpu->ram, gpa, first)) {
+            cv_taps_raise(cpu, CV_TAP_MMIO, gpa);
             for (unsigned i = 0; i < first; i++) {
                 dst[i] = (uint8_t)cv_bus_read(cpu->bus, gpa + i, 1);
             }

@@ -12,7 +12,7 @@
  *   CODE   translated code comes from this page: on_code_write(gpa, len); may clear
  *   PT     the walker has read it as a page table: on_pt_write(gpa, len); cleared unless
  *          that returns true (what the written bytes derived is gone, the rest is watched on)
- *   WATCH  a watchpoint lies on it: on_watch_write(gpa, len), never cleared here
+ *   WATCH  a watch lies on it (core/mem/taps.h): on_watch_write(gpa, len), never cleared here
  * Thread:  engine thread only; general registers only
  */
 #ifndef CV_CORE_MEM_RAM_H
@@ -48,6 +48,7 @@ struct cv_ram {
     bool (*on_pt_write)(void *arg, cv_gpa gpa, uint32_t len); /* true: keep watching */
     void *watch_arg;
     void (*on_watch_write)(void *arg, cv_gpa gpa, uint32_t len);
+    void (*on_copy_in)(void *arg, cv_gpa gpa); /* cv_ram_write(); arg is watch_arg */
     void *tags_arg; /* mem/tlb: withdraw every store tag, or those of one page */
     void (*withdraw_stores)(void *arg);
     void (*withdraw_page)(void *arg, cv_gpa page);

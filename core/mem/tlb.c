@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/mem/mmu.h"
 #include "core/mem/ram.h"
+#include "core/mem/taps.h"
 
 #define GVA_BITS     48u
 #define GVA_MASK     ((1ull << GVA_BITS) - 1)
@@ -244,15 +245,76 @@ static void give_store(struct cv_tlb *tlb, struct cv_tlbset *set, unsigned i,
     }
 }
 
+static const struct cv_taps *taps_of(const struct cv_tlb *tlb)
+{
+    return tlb->cpu != NULL ? tlb->cpu->taps : NULL;
+}
+
+/* The store tag of a page whose D is set and that may be written; withheld when a watch is all that is in the way. */
+static void offer_store(struct cv_tlb *tlb, struct cv_tlbset *set, unsigned i,
+                        uint64_t tag)
+{
+    uint8_t flags = tlb->ram->page_flags[set->gpa[i] >> CV_PAGE_SHIFT];
+    const struct cv_taps *taps = taps_of(tlb);
+    if (CV_UNLIKELY(taps != NULL) && (flags & ~CV_PAGE_WATCH) == 0 &&
+        (flags != 0 || cv_taps_hides(taps, 0 - tag, set->gpa[i], CV_ACC_WRITE))) {
+        set->store[i] = tag + CV_TLB_WITHHELD;
+    } else if (flags == 0) {
+        give_store(tlb, set, i, tag);
+    }
+}
+
 void cv_tlb_grant_store(struct cv_tlb *tlb, struct cv_tlbset *set, cv_gva gva, cv_gpa gpa)
 {
-    if (set == NULL || tlb->ram->page_flags[gpa >> CV_PAGE_SHIFT] != 0) {
+    if (set == NULL) {
         return;
     }
     uint64_t tag = 0 - (gva & CV_PAGE_MASK);
     unsigned i = (unsigned)((gva & set->index_mask) >> CV_PAGE_SHIFT);
-    if (set->load[i] == tag && set->gpa[i] == (gpa & CV_PAGE_MASK)) {
-        give_store(tlb, set, i, tag);
+    if ((set->load[i] == tag || set->load[i] == tag + CV_TLB_WITHHELD) &&
+        set->gpa[i] == (gpa & CV_PAGE_MASK)) {
+        offer_store(tlb, set, i, tag);
+    }
+}
+
+/* -- watches ------------------------------------------------------------------------- */
+
+static void forget_entry(struct cv_tlbset *set, unsigned i, uint64_t first, uint64_t last,
+                         bool physical)
+{
+    uint64_t tag = set->load[i] != CV_TLB_NONE ? set->load[i] : set->store[i];
+    if (tag == CV_TLB_NONE) {
+        return;
+    }
+    uint64_t page = set->gpa[i];
+    if (!physical) {
+        page = (uint64_t)((int64_t)((0 - tag) << 16) >> 16);
+    }
+    if (page <= last && first <= (page | (CV_PAGE_SIZE - 1))) {
+        set->load[i] = CV_TLB_NONE;
+        set->store[i] = CV_TLB_NONE;
+    }
+}
+
+void cv_tlb_forget(struct cv_tlb *tlb, uint64_t first, uint64_t last, bool physical)
+{
+    uint64_t pages = ((last >> CV_PAGE_SHIFT) - (first >> CV_PAGE_SHIFT)) + 1;
+    for (unsigned s = 0; s < CV_TLB_SETS; s++) {
+        struct cv_tlbset *set = &tlb->sets[s];
+        if (set->used == 0) {
+            continue;
+        }
+        if (!physical && pages < set->filled) {
+            for (uint64_t p = 0; p < pages; p++) {
+                uint64_t at = first + (p << CV_PAGE_SHIFT);
+                forget_entry(set, (unsigned)((at & set->index_mask) >> CV_PAGE_SHIFT),
+                             first, last, false);
+            }
+        } else {
+            for (uint32_t k = 0; k < set->filled; k++) {
+                forget_entry(set, set->fill_log[k], first, last, physical);
+            }
+        }
     }
 }
 
@@ -428,11 +490,12 @@ static void fill(struct cv_cpu *cpu, struct cv_tlb *tlb, struct cv_tlbset *set,
     set->gpa[i] = page;
     set->addend[i] = (uint64_t)(uintptr_t)tlb->ram->base + page - va;
     if (cv_mmu_allows(cpu, walk, CV_ACC_READ | system)) {
-        set->load[i] = tag;
+        bool hidden = CV_UNLIKELY(cpu->taps != NULL) &&
+                      cv_taps_hides(cpu->taps, va, page, CV_ACC_READ);
+        set->load[i] = hidden ? tag + CV_TLB_WITHHELD : tag;
     }
-    if (walk->dirty && tlb->ram->page_flags[page >> CV_PAGE_SHIFT] == 0 &&
-        cv_mmu_allows(cpu, walk, CV_ACC_WRITE | system)) {
-        give_store(tlb, set, i, tag);
+    if (walk->dirty && cv_mmu_allows(cpu, walk, CV_ACC_WRITE | system)) {
+        offer_store(tlb, set, i, tag);
     }
     if ((acc & 3u) == CV_ACC_FETCH) {
         set->fetch[i] = tag;
@@ -447,7 +510,8 @@ static bool hits(const struct cv_tlbset *set, cv_gva gva, unsigned kind, cv_gpa 
     uint64_t tag = kind == CV_ACC_READ    ? set->load[i]
                    : kind == CV_ACC_WRITE ? set->store[i]
                                           : set->fetch[i];
-    if (tag == CV_TLB_NONE || gva + tag >= CV_PAGE_SIZE) {
+    if (tag == CV_TLB_NONE ||
+        (gva + tag >= CV_PAGE_SIZE && gva + tag - CV_TLB_WITHHELD >= CV_PAGE_SIZE)) {
         return false;
     }
     *gpa = set->gpa[i] | (gva & (CV_PAGE_SIZE - 1));

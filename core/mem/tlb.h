@@ -10,7 +10,9 @@
  *       to it drops every entry derived from the bytes written, before the next access. The
  *       first few writes keep the page watched; the next one drops everything derived from
  *       the page and clears the bit
- *   T3  a store tag exists only for a RAM page with page_flags == 0 and D set
+ *   T3  a store tag exists only for a RAM page with page_flags == 0 and D set; neither a load nor a store tag where
+ *       cv_taps_hides() says so. Where nothing but a watch is in the way the tag is kept *withheld*: no probe finds it,
+ *       cv_tlb_translate() does
  *   T4  MMIO never has a tag
  *   T5  TLB size, evictions and set switches change nothing the guest or the trace sees
  *
@@ -33,6 +35,8 @@
 #define CV_TLB_ENTRIES_MAX 4096u
 #define CV_TLB_SETS        16u
 #define CV_TLB_NONE        0x8000000000000000ull /* with any canonical gva: never a hit */
+/* Added to a tag to withhold it: as CV_TLB_NONE, and with the guards of core/translate/execstate.h, never a hit. */
+#define CV_TLB_WITHHELD    0x4000000000000000ull
 #define CV_TLB_JUMPS       4096u
 #define CV_TLB_CODE_BITS   32768u
 
@@ -110,6 +114,15 @@ struct cv_tlbset *cv_tlb_system_set(struct cv_cpu *cpu);
 /* After a write was translated and cv_ram_touch() served the page's flags: gives the entry its
  * store tag if the page has no flags left and the entry is still there. */
 void cv_tlb_grant_store(struct cv_tlb *tlb, struct cv_tlbset *set, cv_gva gva, cv_gpa gpa);
+/* Drops the load and store tags of [first, last], linear or physical: watches on them come or go. */
+void cv_tlb_forget(struct cv_tlb *tlb, uint64_t first, uint64_t last, bool physical);
+/* Does the entry translate gva by a tag that a watch withholds? */
+static inline bool cv_tlb_is_withheld(const struct cv_tlbset *set, cv_gva gva, unsigned acc)
+{
+    uint64_t i = (gva & set->index_mask) >> CV_PAGE_SHIFT;
+    uint64_t tag = acc == CV_ACC_WRITE ? set->store[i] : set->load[i];
+    return gva + tag - CV_TLB_WITHHELD < CV_PAGE_SIZE;
+}
 /* Translations done by walking, for statistics only. */
 uint64_t cv_tlb_fills(const struct cv_tlb *tlb);
 

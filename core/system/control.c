@@ -2,6 +2,7 @@
 #include "core/cpu/cpuid.h"
 #include "core/mem/mmu.h"
 #include "core/mem/ram.h"
+#include "core/mem/taps.h"
 #include "core/system/interrupt.h"
 #include "core/system/segment.h"
 
@@ -112,6 +113,7 @@ static bool write_cr3(struct cv_cpu *cpu, uint64_t value)
         }
     }
     cpu->cr3 = value;
+    cv_taps_raise(cpu, CV_TAP_CR3, value);
     return true;
 }
 

@@ -1,4 +1,5 @@
 #include "core/system/interrupt.h"
+#include "core/mem/taps.h"
 #include "core/system/gate.h"
 
 #define DR6_CAUSES 0xfull
@@ -105,6 +106,10 @@ static void deliver_chain(struct cv_cpu *cpu, struct cv_fault fault)
         fault = second;
     }
     cpu->fault = fault;
+    cv_taps_raise(cpu, CV_TAP_EXCEPTION, fault.vector);
+    if (fault.vector == CV_EXC_PF) {
+        cv_taps_raise(cpu, CV_TAP_PAGE_FAULT, cpu->cr2);
+    }
     if (kernel && cpu->on_exception != NULL) {
         cpu->on_exception(cpu->on_exception_arg, &cpu->fault, rip, cpu->frame);
     }
@@ -134,6 +139,7 @@ bool cv_soft_interrupt(struct cv_cpu *cpu, unsigned vector, uint64_t next_rip)
     if (int1) {
         cpu->dr[7] &= ~DR7_GD;
     }
+    cv_taps_raise(cpu, CV_TAP_EXCEPTION, event.vector);
     return true;
 }
 
@@ -152,7 +158,9 @@ static void deliver_external(struct cv_cpu *cpu, uint8_t vector)
             fault.error |= 1;
         }
         deliver_chain(cpu, fault);
+        return;
     }
+    cv_taps_raise(cpu, CV_TAP_INTERRUPT, vector);
 }
 
 /* SDM 3A "Masking Exceptions and Interrupts When Switching Stacks" (6.8.3): what a data

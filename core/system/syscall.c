@@ -1,5 +1,6 @@
 #include "core/system/syscall.h"
 #include "core/mem/mmu.h"
+#include "core/mem/taps.h"
 #include "core/system/control.h"
 #include "core/system/interrupt.h"
 
@@ -43,6 +44,7 @@ bool cv_syscall(struct cv_cpu *cpu, uint64_t next_rip)
     cpu->rflags = (rflags & ~cpu->sfmask) | CV_FL_FIXED;
     cpu->rip = cpu->lstar;
     enter_kernel(cpu, cpu->star >> 32, true);
+    cv_taps_raise(cpu, CV_TAP_SYSCALL, cpu->gpr[CV_RAX]);
     cv_control_changed(cpu);
     return true;
 }
@@ -75,6 +77,7 @@ bool cv_sysenter(struct cv_cpu *cpu)
     cpu->gpr[CV_RSP] = code64 ? cpu->sysenter_esp : (uint32_t)cpu->sysenter_esp;
     cpu->rip = code64 ? cpu->sysenter_eip : (uint32_t)cpu->sysenter_eip;
     enter_kernel(cpu, cpu->sysenter_cs, code64);
+    cv_taps_raise(cpu, CV_TAP_SYSCALL, cpu->gpr[CV_RAX]);
     cv_control_changed(cpu);
     return true;
 }

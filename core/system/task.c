@@ -1,5 +1,6 @@
 #include "core/system/task.h"
 #include "core/base/mem.h"
+#include "core/mem/taps.h"
 #include "core/system/access.h"
 #include "core/system/control.h"
 #include "core/system/interrupt.h"
@@ -341,6 +342,9 @@ static bool switch_task(struct cv_cpu *cpu, uint16_t sel, struct task_switch *sw
     if (!find_tss(cpu, sel, sw) || !probe_tables(cpu, sw) ||
         !exchange_tss(cpu, sw, image)) {
         return false;
+    }
+    if (CV_UNLIKELY(cpu->taps != NULL)) {
+        cv_taps_mark(cpu->taps); /* a fault from here on is one of the new task */
     }
     bool wide = sw->to == &layout32;
     load_registers(cpu, sw, image);

@@ -12,6 +12,7 @@
 #include "core/base/serialize.h"
 #include "core/interp/interp.h"
 #include "core/mem/ram.h"
+#include "core/mem/taps.h"
 #include "core/system/interrupt.h"
 #include "core/translate/build.h"
 
@@ -99,6 +100,25 @@ static bool x87_is_pending(void)
     return (fsw & 0x80) != 0;
 }
 
+/* An access to a page that has no tag because of a watch: true when it meets none, and may go on with the entry as it
+ * is. A withheld store tag says that D is set (core/mem/tlb.h, T3). */
+static bool passes_watches(const struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva,
+                           cv_gpa gpa, const struct cv_site *site)
+{
+    unsigned acc = site->acc & 3u;
+    const uint8_t *flags = &x->ram->page_flags[gpa >> CV_PAGE_SHIFT];
+    if (!cv_ram_has(x->ram, gpa, site->size) ||
+        cv_taps_meets(cpu->taps, gva, gpa, site->size, acc)) {
+        return false;
+    }
+    if (acc == CV_ACC_WRITE && (*flags & ~CV_PAGE_WATCH) == CV_PAGE_CLEAN) {
+        cv_ram_touch(x->ram, gpa, site->size);
+        cv_tlb_grant_store(cpu->tlbs, cpu->tlb, gva, gpa);
+    }
+    return cv_tlb_is_withheld(cpu->tlb, gva, acc) &&
+           (acc != CV_ACC_WRITE || (*flags & ~CV_PAGE_WATCH) == 0);
+}
+
 /* A plain RAM page that only has no tag yet: gives it one. The A and D bits this sets are
  * those the access will set; so nothing is done for one that may fault for another reason
  * first, and none is set in code: the instruction itself may stand there, and was fetched
@@ -122,9 +142,11 @@ static bool fill(struct cv_exec *x, struct cv_cpu *cpu, cv_gva gva,
         x->ram->page_flags[gpa >> CV_PAGE_SHIFT] == CV_PAGE_CLEAN) {
         cv_ram_touch(x->ram, gpa, site->size);
         cv_tlb_grant_store(cpu->tlbs, cpu->tlb, gva, gpa);
-        return has_tag(cpu->tlb, gva, acc, site->size);
+        if (has_tag(cpu->tlb, gva, acc, site->size)) {
+            return true;
+        }
     }
-    return false;
+    return CV_UNLIKELY(cpu->taps != NULL) && passes_watches(x, cpu, gva, gpa, site);
 }
 
 /* -- blocks -------------------------------------------------------------------------- */
@@ -182,8 +204,8 @@ static bool run_blocks(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off,
         switch (x->kind) {
         case CV_LEFT_SLOW:
             x->stats.exits_slow++;
-            if (!fill(x, cpu, x->t1, site)) {
-                return true;
+            if (!fill(x, cpu, x->t1, site) || (cpu->leave & CV_LEAVE_DEBUG) != 0) {
+                return true; /* DEBUG: an A or D bit is watched; this step is the last */
             }
             cpu->left -= site->undo; /* back to where it left */
             cpu->shadow = 0;
@@ -285,6 +307,9 @@ void cv_exec_run(struct cv_exec *x, struct cv_cpu *cpu)
         if (!at_break && cpu->left >= CV_SLACK && translates(x, cpu)) {
             check_jump_mode(x, cpu);
             off = find_entry(x, cpu, from, stale);
+            if (CV_UNLIKELY((cpu->leave & CV_LEAVE_DEBUG) != 0)) {
+                off = 0; /* the fetch set an A bit that is watched: one step */
+            }
         }
         int64_t before = cpu->left;
         bool hand_over = off == 0 || run_blocks(x, cpu, off, &from);

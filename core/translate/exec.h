@@ -30,6 +30,7 @@ struct cv_exec_config {
     bool no_chain;         /* every block returns to the dispatcher */
     bool flush_each_block; /* drop all TLB sets after every block */
     bool interp_only;
+    bool watch_all;        /* for core/vm: all taps and hundreds of watches, and the run goes on at each hit */
     uint32_t native_off; /* 1 << enum cv_selftest_class: interpreted, since the host disagrees */
 };
 

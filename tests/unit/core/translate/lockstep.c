@@ -4,6 +4,7 @@
 #include "tests/unit/core/translate/lockstep.h"
 #include "tests/unit/core/translate/progen.h"
 #include "tests/unit/core/translate/twin.h"
+#include "tests/unit/core/translate/watcher.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,109 @@ const char *lockstep_run(const struct axis *axis, uint64_t seed)
                  diff);
         diff = text;
     }
+    free(ep.before);
+    twin_free(t);
+    return diff;
+}
+
+/* -- with watches -------------------------------------------------------------------- */
+
+static uint64_t choose_place(const struct twin *t, struct progen *g, bool physical)
+{
+    uint64_t r = progen_next(g), in = r >> 32;
+    if (physical) {
+        switch (r % 8) {
+        case 0:
+            return 0x1000 + in % 0x5000; /* tables */
+        case 1:
+            return PT_PHYS + in % 4096;
+        case 2:
+            return CODE_PHYS + in % (CODE_PAGES * 8192);
+        default:
+            return DATA_PHYS + in % (DATA_PAGES * 8192);
+        }
+    }
+    switch (r % 8) {
+    case 0:
+        return 0x7000 + in % 0x9000; /* GDT, IDT, TSS, handlers, stack */
+    case 1:
+        return t->base + in % (CODE_PAGES * 4096);
+    case 2:
+        return t->b.cpu->gpr[in % 16] + (in >> 8) % 64 - 32;
+    case 3:
+        return t->base + DATA_OFF + 0x8800 - in % 256; /* stack */
+    default:
+        return t->base + DATA_OFF + in % (DATA_PAGES * 4096);
+    }
+}
+
+static uint32_t choose_watches(const struct twin *t, struct progen *g,
+                               struct cv_watch *list, size_t *count)
+{
+    *count = progen_next(g) % 4 == 0 ? progen_next(g) % (CV_WATCHES_MAX + 1)
+                                     : progen_next(g) % 8;
+    for (size_t i = 0; i < *count; i++) {
+        struct cv_watch *w = &list[i];
+        uint64_t r = progen_next(g), len = 1ull << r % 4;
+        if (r >> 8 & 1) {
+            len = 1 + (r >> 16) % (r >> 9 & 1 ? 9000 : 40);
+        }
+        w->physical = (r >> 10 & 1) != 0;
+        w->kinds = (uint8_t)(1 + (r >> 40) % 7);
+        w->first = choose_place(t, g, w->physical);
+        w->last = w->first + len - 1 < w->first ? UINT64_MAX : w->first + len - 1;
+    }
+    return progen_next(g) % 3 == 0 ? (uint32_t)progen_next(g) & CV_TAP_ALL : 0;
+}
+
+const char *lockstep_watch(const struct axis *axis, uint64_t seed, uint64_t *hits)
+{
+    static char text[700];
+    struct cv_watch list[CV_WATCHES_MAX];
+    struct progen g = {.state = seed * 7919}, again = g;
+    struct twin *t = start(axis, seed, &g), *plain = start(axis, seed, &again);
+    struct watcher *a = watcher_new(&t->a), *b = watcher_new(&t->b);
+    struct epoch ep = {0};
+    uint64_t icount = 0;
+    const char *diff = NULL;
+    for (unsigned n = 1; icount < 4000 && !t->b.cpu->shutdown && diff == NULL; n++) {
+        if (n % 3 == 1) {
+            size_t count;
+            uint32_t taps = choose_watches(t, &g, list, &count);
+            watcher_arm(a, list, count, taps);
+            watcher_arm(b, list, count, taps);
+        }
+        icount += progen_next(&g) % 8 == 0 ? 1 + progen_next(&g) % 3
+                                           : 65 + progen_next(&g) % 400;
+        bool line = progen_next(&g) % 4 == 0;
+        t->a.cpu->intr_line = line;
+        t->b.cpu->intr_line = line;
+        plain->b.cpu->intr_line = line;
+        disturb(t, &g, &ep);
+        watcher_run(a, icount);
+        watcher_run(b, icount);
+        machine_run(&plain->b, icount);
+        diff = watcher_diff(a, b);
+        if (diff == NULL) {
+            diff = twin_diff(t, n % 8 == 0);
+        }
+    }
+    if (diff == NULL) {
+        diff = twin_diff(t, 1);
+    }
+    struct twin beside = {.a = t->a, .b = plain->b, .base = t->base, .mode = t->mode};
+    if (diff == NULL) { /* watched and not watched */
+        diff = twin_diff(&beside, 1);
+    }
+    *hits += b->count;
+    if (diff != NULL) {
+        snprintf(text, sizeof(text), "seed %lu, before icount %lu: %s", seed, icount,
+                 diff);
+        diff = text;
+    }
+    watcher_free(a);
+    watcher_free(b);
+    twin_free(plain);
     free(ep.before);
     twin_free(t);
     return diff;

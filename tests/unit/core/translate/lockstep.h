@@ -16,5 +16,8 @@ struct axis {
 
 /* NULL when the machines agreed, else what was different. */
 const char *lockstep_run(const struct axis *axis, uint64_t seed);
+/* The same with random watches and taps on both, which must meet the same at the same steps, and
+ * beside an interpreter that nobody watches; adds the number of hits. */
+const char *lockstep_watch(const struct axis *axis, uint64_t seed, uint64_t *hits);
 
 #endif
