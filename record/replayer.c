@@ -381,8 +381,10 @@ static enum move approach(struct cv_replay *replay, const struct cv_position *wa
         return replay->resets < 16 ? MOVE_GOOD : miss(replay, want, "reset");
     case CV_VM_ENDED:
     default:
-        return cv_vm_icount(replay->vm) == want->icount ? MOVE_GOOD
-                                                        : miss(replay, want, "ended");
+        if (cv_vm_icount(replay->vm) != want->icount) {
+            return miss(replay, want, "ended");
+        }
+        return cv_vm_hit(replay->vm) != NULL ? MOVE_HIT : MOVE_GOOD; /* the last step */
     }
 }
 
