@@ -17,8 +17,8 @@ enum option_id {
     OPT_PACE, OPT_UNTIL, OPT_SERIAL, OPT_DISPLAY, OPT_NET, OPT_DIGEST, OPT_OUTPUT, OPT_TO,
     OPT_BISECT,
     OPT_AT, OPT_CONSOLE, OPT_JSON, OPT_CHUNKS, OPT_EVENTS, OPT_VMLINUX, OPT_SOCKET, OPT_TCP,
-    OPT_STATS, OPT_CACHE, OPT_BLOCK, OPT_NO_CHAIN, OPT_TLB, OPT_FLUSH, OPT_INTERP, OPT_BOUND,
-    OPT_HELP
+    OPT_STATS, OPT_CACHE, OPT_BLOCK, OPT_NO_CHAIN, OPT_TLB, OPT_FLUSH, OPT_INTERP,
+    OPT_WATCH_ALL, OPT_BOUND, OPT_HELP
 };
 
 struct option_row {
@@ -68,6 +68,7 @@ static const struct option_row ROWS[] = {
     {OPT_TLB, "--tlb-entries", "N", RUNS, "software TLB size, 16 to 4096 (default 4096)"},
     {OPT_FLUSH, "--flush-each-block", NULL, RUNS, "drop the TLB after every block"},
     {OPT_INTERP, "--interpreter", NULL, RUNS, "no translation"},
+    {OPT_WATCH_ALL, "--watch-all", NULL, RUNS, "look for all events and watch hundreds of ranges"},
     {OPT_HELP, "--help", NULL, ~0u, "this text"},
 };
 
@@ -256,6 +257,7 @@ static bool set_option(struct cv_options *o, const struct option_row *row, const
     case OPT_NO_CHAIN: o->job.exec.no_chain = true; return true;
     case OPT_FLUSH: o->job.exec.flush_each_block = true; return true;
     case OPT_INTERP: o->job.exec.interp_only = true; return true;
+    case OPT_WATCH_ALL: o->job.exec.watch_all = true; return true;
     case OPT_HELP: o->help = true; return true;
     default: return set_number(o, row, text, err);
     }

@@ -57,6 +57,7 @@ JsonObject *cv_job_to_json(const struct cv_job *job, int *fds, unsigned *count)
     json_object_set_boolean_member(o, "no_chain", job->exec.no_chain);
     json_object_set_boolean_member(o, "flush_each_block", job->exec.flush_each_block);
     json_object_set_boolean_member(o, "interp_only", job->exec.interp_only);
+    json_object_set_boolean_member(o, "watch_all", job->exec.watch_all);
     json_object_set_int_member(o, "tlb_entries", job->tlb_entries);
     json_object_set_int_member(o, "checkpoint_bytes", (int64_t)job->checkpoint_bytes);
     return o;
@@ -109,6 +110,7 @@ static bool take_exec(struct cv_job *job, JsonObject *o)
     job->exec.no_chain = cv_json_bool(o, "no_chain");
     job->exec.flush_each_block = cv_json_bool(o, "flush_each_block");
     job->exec.interp_only = cv_json_bool(o, "interp_only");
+    job->exec.watch_all = cv_json_bool(o, "watch_all");
     job->tlb_entries = (uint32_t)tlb;
     job->checkpoint_bytes = (uint64_t)bound;
     return true;

@@ -133,6 +133,7 @@ AXES = {
     "tiny-tlb": ["--tlb-entries", "16"],
     "flush-each-block": ["--flush-each-block"],
     "interpreter": ["--interpreter"],
+    "watch-all": ["--watch-all"],
 }
 
 
