@@ -38,6 +38,7 @@ struct cv_taps {
     /* the step */
     bool pending;
     cv_icount step;
+    uint64_t rip; /* where the CPU stood when the first of them was found */
     uint32_t taps;
     uint64_t detail[CV_TAP_CLASSES]; /* of the first of each class */
     uint64_t met[CV_WATCHES_MAX / 64], marked[CV_WATCHES_MAX / 64]; /* watch i: bit i */
@@ -128,6 +129,9 @@ static void begin(struct cv_taps *t)
 {
     cv_icount now = cv_cpu_icount(t->cpu);
     CV_ASSERT(!t->pending || t->step == now); /* W4 */
+    if (!t->pending) {
+        t->rip = t->cpu->rip;
+    }
     t->pending = true;
     t->step = now;
     t->cpu->leave |= CV_LEAVE_DEBUG;
@@ -330,7 +334,7 @@ bool cv_taps_conclude(struct cv_taps *t, cv_icount icount)
     }
     if (any != 0) {
         t->has_hit = true;
-        t->hit = (struct cv_tap_hit){.step = t->step, .taps = t->taps};
+        t->hit = (struct cv_tap_hit){.step = t->step, .taps = t->taps, .rip = t->rip};
         t->hit.detail = t->taps != 0 ? t->detail[__builtin_ctz(t->taps)] : 0;
         cv_memcpy(t->hit.watches, t->met, sizeof(t->met));
     }
