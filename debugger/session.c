@@ -77,6 +77,11 @@ void cv_session_set_frontend(struct cv_session *session, const struct cv_fronten
     session->frontend = frontend != NULL ? *frontend : (struct cv_frontend){0};
 }
 
+struct cv_trace *cv_session_trace(struct cv_session *session)
+{
+    return session->trace;
+}
+
 struct cv_vm *cv_session_vm(struct cv_session *session)
 {
     return cv_replay_vm(session->replay);

@@ -17,6 +17,7 @@ struct cv_session *cv_session_new(struct cv_trace *trace, const struct cv_timeli
                                   struct cv_error *err);
 void cv_session_free(struct cv_session *session);
 void cv_session_set_frontend(struct cv_session *session, const struct cv_frontend *frontend);
+struct cv_trace *cv_session_trace(struct cv_session *session);
 struct cv_vm *cv_session_vm(struct cv_session *session);
 cv_icount cv_session_icount(const struct cv_session *session);
 cv_icount cv_session_end(const struct cv_session *session);

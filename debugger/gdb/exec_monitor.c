@@ -257,6 +257,8 @@ static const struct verb VERBS[] = {
     {"restart", " N", "go to bookmark N", run_restart},
     {"phys", " on|off", "take memory addresses as guest physical", run_phys},
     {"arch", " i386|x86-64", "as what the guest is debugged; takes effect when gdb connects", run_arch},
+    {"query", " QUESTION", "last-write, values, calls, printf, events, console, when, marks; as `chronovisor query`",
+     cv_gdb_question},
     {"kaslr", "", "how far the kernel was moved from its link address", run_kaslr},
 };
 

@@ -71,5 +71,6 @@ void cv_gdb_query(struct cv_gdb *gdb, const struct cv_request *r);
 void cv_gdb_thread_id(struct cv_gdb *gdb); /* appends "p1.1" or "1" */
 bool cv_gdb_thread_exists(const struct cv_request_thread *thread);
 void cv_gdb_monitor(struct cv_gdb *gdb, const char *line);
+void cv_gdb_question(struct cv_gdb *gdb, const char *args); /* monitor query */
 
 #endif

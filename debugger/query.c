@@ -1,0 +1,341 @@
+/*
+ * query.c - scans with every stop armed that never stop: the rows come out of the question whether a place counts
+ */
+#include "debugger/query.h"
+#include "core/cpu/regs.h"
+#include "core/inspect.h"
+#include "debugger/session.h"
+
+#include <string.h>
+
+struct scan {
+    struct cv_session *session;
+    struct cv_vm *vm;
+    const struct cv_query *query;
+    cv_query_fn fn;
+    void *arg;
+    cv_gpa gpa; /* of query->addr, in one page; LAST_WRITE and VALUES */
+    uint64_t rows;
+    bool enough;
+    uint8_t bytes[CV_QUERY_BYTES_MAX]; /* as they are, VALUES */
+    struct cv_query_row row;
+};
+
+static const struct {
+    const char *name;
+    uint32_t tap;
+} CLASSES[] = {
+    {"irq", CV_TAP_INTERRUPT}, {"exc", CV_TAP_EXCEPTION}, {"pf", CV_TAP_PAGE_FAULT}, {"syscall", CV_TAP_SYSCALL},
+    {"cr3", CV_TAP_CR3},       {"io", CV_TAP_PORT},       {"mmio", CV_TAP_MMIO},     {"dma", CV_TAP_DMA},
+    {"console", CV_TAP_CONSOLE}, {"all", CV_TAP_ALL},
+};
+
+uint32_t cv_query_parse_taps(const char *text)
+{
+    uint32_t taps = 0;
+    while (*text != '\0') {
+        size_t n = strcspn(text, ",");
+        uint32_t found = 0;
+        for (size_t i = 0; i < CV_ARRAY_LEN(CLASSES); i++) {
+            if (strlen(CLASSES[i].name) == n && memcmp(CLASSES[i].name, text, n) == 0) {
+                found = CLASSES[i].tap;
+            }
+        }
+        if (found == 0) {
+            return 0;
+        }
+        taps |= found;
+        text += n + (text[n] == ',');
+    }
+    return taps;
+}
+
+const char *cv_query_tap_name(uint32_t taps)
+{
+    for (size_t i = 0; i < CV_ARRAY_LEN(CLASSES); i++) {
+        if ((taps & CLASSES[i].tap & (0 - taps)) != 0) {
+            return CLASSES[i].name;
+        }
+    }
+    return "none";
+}
+
+/* -- rows ------------------------------------------------------------------------------------------ */
+
+static uint64_t read_reg(struct scan *s, unsigned reg)
+{
+    uint8_t bytes[16] = {0};
+    uint64_t value = 0;
+    cv_inspect_reg(s->vm, 0, reg, bytes);
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static void read_bytes(struct scan *s, uint8_t *dst)
+{
+    cv_inspect_phys(s->vm, s->gpa, dst, s->query->len);
+}
+
+static void begin_row(struct scan *s, const struct cv_stop_place *place)
+{
+    struct cv_query_row *row = &s->row;
+    memset(row, 0, sizeof(*row));
+    row->icount = place->has_hit ? place->hit.step : place->at;
+    row->vtime = cv_session_vtime(s->session);
+    row->rip = place->has_hit ? place->hit.rip : read_reg(s, CV_REG_RIP);
+    row->space = read_reg(s, CV_REG_CR3) & 0x000ffffffffff000ull;
+    row->cpl = cv_cpu_cpl(cv_vm_cpu(s->vm, 0));
+}
+
+static void tell(struct scan *s)
+{
+    s->rows++;
+    s->enough = !s->fn(s->arg, &s->row) || s->rows == s->query->limit;
+}
+
+static void fill_call(struct scan *s)
+{
+    static const uint8_t wide[CV_QUERY_ARGS] = {5, 4, 3, 2, 8, 9};
+    static const uint8_t narrow[3] = {0, 3, 2};
+    bool is_wide = (cv_vm_cpu(s->vm, 0)->mode & CV_MODE_CS64) != 0;
+    for (unsigned i = 0; i < (is_wide ? CV_QUERY_ARGS : 3); i++) {
+        s->row.args[i] = read_reg(s, is_wide ? wide[i] : narrow[i]);
+    }
+    cv_inspect_mem(s->vm, 0, read_reg(s, 7), &s->row.caller, is_wide ? 8 : 4);
+}
+
+static void fill_change(struct scan *s)
+{
+    s->row.has_before = true;
+    memcpy(s->row.before, s->bytes, s->query->len);
+    read_bytes(s, s->bytes);
+    memcpy(s->row.after, s->bytes, s->query->len);
+}
+
+/* Bytes of a line are kept until its end; the row stands where its first byte went out. */
+static bool fill_console(struct scan *s, const struct cv_stop_place *place, struct cv_query_row *line)
+{
+    uint8_t byte = (uint8_t)place->hit.detail;
+    if (byte == '\r') {
+        return false;
+    }
+    if (byte != '\n') {
+        if (line->text_len == 0) {
+            begin_row(s, place);
+            *line = s->row;
+        }
+        if (line->text_len < sizeof(line->text) - 1) {
+            line->text[line->text_len++] = (char)byte;
+        }
+        return false;
+    }
+    line->text[line->text_len] = '\0';
+    return line->text_len > 0 && (s->query->text == NULL || strstr(line->text, s->query->text) != NULL);
+}
+
+/* -- conditions and text --------------------------------------------------------------------------- */
+
+static bool agent_reg(void *arg, unsigned number, uint64_t *value)
+{
+    struct scan *s = arg;
+    *value = number < CV_REG_COUNT ? read_reg(s, number) : 0;
+    return number < CV_REG_COUNT;
+}
+
+static bool agent_read(void *arg, uint64_t addr, void *dst, size_t len)
+{
+    struct scan *s = arg;
+    return cv_inspect_mem(s->vm, 0, addr, dst, len) == len;
+}
+
+static void agent_print(void *arg, const char *text, size_t len)
+{
+    struct scan *s = arg;
+    size_t room = sizeof(s->row.text) - 1 - s->row.text_len;
+    size_t n = len < room ? len : room;
+    memcpy(s->row.text + s->row.text_len, text, n);
+    s->row.text_len += n;
+}
+
+static bool run_code(struct scan *s, uint64_t *value)
+{
+    const char *why = "";
+    struct cv_agent_host host = {.arg = s, .reg = agent_reg, .read = agent_read, .print = agent_print};
+    if (cv_agent_run(s->query->code, &host, value, &why) == CV_AGENT_DONE) {
+        return true;
+    }
+    *value = 1;
+    if (s->query->kind == CV_QUERY_PRINTF) {
+        agent_print(s, why, strlen(why));
+    }
+    return false;
+}
+
+/* -- the scan -------------------------------------------------------------------------------------- */
+
+struct console_scan { /* what look() gets: the scan, and of CONSOLE the line under way */
+    struct scan *scan;
+    struct cv_query_row line;
+};
+
+static bool see(struct scan *s, const struct cv_stop_place *place, struct cv_query_row *line)
+{
+    uint64_t value = 1;
+    if (s->query->kind == CV_QUERY_CONSOLE) {
+        bool whole = fill_console(s, place, line);
+        if (whole) {
+            s->row = *line;
+        }
+        if ((uint8_t)place->hit.detail == '\n') {
+            line->text_len = 0;
+        }
+        return whole;
+    }
+    begin_row(s, place);
+    switch (s->query->kind) {
+    case CV_QUERY_VALUES:
+        fill_change(s);
+        break;
+    case CV_QUERY_CALLS:
+        fill_call(s);
+        if (s->query->code != NULL) {
+            run_code(s, &value);
+        }
+        break;
+    case CV_QUERY_PRINTF:
+        run_code(s, &value);
+        value = 1;
+        break;
+    case CV_QUERY_EVENTS:
+        s->row.taps = place->hit.taps;
+        s->row.detail = place->hit.detail;
+        break;
+    default:
+        break;
+    }
+    return value != 0;
+}
+
+/* Never counts, until there are rows enough. */
+static bool look(void *arg, const struct cv_stop_place *place)
+{
+    struct console_scan *c = arg;
+    if (!c->scan->enough && see(c->scan, place, &c->line)) {
+        tell(c->scan);
+    }
+    return c->scan->enough;
+}
+
+static bool say_end(enum cv_replay_exit out, struct cv_error *err)
+{
+    if (out == CV_REPLAY_DIVERGED) {
+        return cv_error_set(err, CV_EXIT_DIVERGED, "query: the replay differs from the recording");
+    }
+    return cv_error_set(err, CV_EXIT_IO, "query: stopped");
+}
+
+static bool go(struct scan *s, cv_icount at, struct cv_error *err)
+{
+    enum cv_replay_exit out = cv_timeline_seek(cv_session_timeline(s->session), at);
+    return out == CV_REPLAY_REACHED || out == CV_REPLAY_END || say_end(out, err);
+}
+
+static bool scan_forward(struct scan *s, struct cv_stops *stops, struct cv_error *err)
+{
+    struct cv_timeline *tl = cv_session_timeline(s->session);
+    struct console_scan c = {.scan = s};
+    stops->counts = look;
+    stops->arg = &c;
+    if (!go(s, s->query->from, err)) {
+        return false;
+    }
+    if (s->query->kind == CV_QUERY_VALUES) {
+        read_bytes(s, s->bytes);
+    }
+    if (!cv_timeline_stops(tl, stops)) {
+        return cv_error_set(err, CV_EXIT_OS, "query: no memory");
+    }
+    /* A breakpoint where the run begins is not reported by a run. */
+    struct cv_stop_place here = {.at = s->query->from, .is_break = true};
+    if (stops->break_count == 1 && read_reg(s, CV_REG_RIP) == stops->breaks[0]) {
+        look(&c, &here);
+    }
+    enum cv_replay_exit out = s->enough ? CV_REPLAY_BREAK : cv_timeline_run(tl, s->query->to);
+    return out == CV_REPLAY_REACHED || out == CV_REPLAY_END || s->enough || say_end(out, err);
+}
+
+static bool scan_back(struct scan *s, struct cv_stops *stops, struct cv_error *err)
+{
+    struct cv_timeline *tl = cv_session_timeline(s->session);
+    if (!go(s, s->query->to, err)) {
+        return false;
+    }
+    if (!cv_timeline_stops(tl, stops)) {
+        return cv_error_set(err, CV_EXIT_OS, "query: no memory");
+    }
+    enum cv_replay_exit out = cv_timeline_reverse(tl);
+    if (out != CV_REPLAY_HIT && out != CV_REPLAY_BREAK) {
+        return out == CV_REPLAY_REACHED || say_end(out, err);
+    }
+    struct cv_stop_place place = *cv_timeline_place(tl);
+    begin_row(s, &place);
+    s->row.has_before = true;
+    read_bytes(s, s->row.before);
+    if (!go(s, place.at + 1, err)) {
+        return false;
+    }
+    s->row.vtime = cv_session_vtime(s->session);
+    read_bytes(s, s->row.after);
+    tell(s);
+    return true;
+}
+
+/* Where the bytes are, by the tables of the place `to`. */
+static bool find_bytes(struct scan *s, struct cv_error *err)
+{
+    const struct cv_query *q = s->query;
+    uint8_t probe[CV_QUERY_BYTES_MAX];
+    if (!go(s, q->to, err)) {
+        return false;
+    }
+    s->gpa = q->addr;
+    if (!q->physical && !cv_inspect_translate(s->vm, 0, q->addr, &s->gpa)) {
+        return cv_error_set(err, CV_EXIT_NOINPUT, "query: 0x%llx is not mapped at step %llu", (unsigned long long)q->addr,
+                            (unsigned long long)q->to);
+    }
+    if ((s->gpa & (CV_PAGE_SIZE - 1)) + q->len > CV_PAGE_SIZE) {
+        return cv_error_set(err, CV_EXIT_USAGE, "query: 0x%llx and %u bytes lie in two pages; ask for each",
+                            (unsigned long long)q->addr, q->len);
+    }
+    return cv_inspect_phys(s->vm, s->gpa, probe, q->len) == q->len ||
+           cv_error_set(err, CV_EXIT_NOINPUT, "query: 0x%llx is not RAM", (unsigned long long)q->addr);
+}
+
+bool cv_query_run(struct cv_session *session, const struct cv_query *q, cv_query_fn fn, void *arg, struct cv_error *err)
+{
+    static const struct cv_stops none;
+    struct scan s = {.session = session, .vm = cv_session_vm(session), .query = q, .fn = fn, .arg = arg};
+    struct cv_stops stops = {0};
+    struct cv_watch watch = {.kinds = CV_WATCH_CHANGE, .physical = true};
+    cv_gva gva = q->addr;
+    cv_icount here = cv_session_icount(session);
+    bool of_bytes = q->kind == CV_QUERY_LAST_WRITE || q->kind == CV_QUERY_VALUES;
+    if (q->len < 1 || q->len > CV_QUERY_BYTES_MAX || q->from > q->to) {
+        return cv_error_set(err, CV_EXIT_USAGE, "query: 1 to %u bytes, and from a place before the other",
+                            CV_QUERY_BYTES_MAX);
+    }
+    bool ok = !of_bytes || find_bytes(&s, err);
+    if (ok && of_bytes) {
+        watch.first = s.gpa;
+        watch.last = s.gpa + q->len - 1;
+        stops.watches = &watch;
+        stops.watch_count = 1;
+    } else if (q->kind == CV_QUERY_CALLS || q->kind == CV_QUERY_PRINTF) {
+        stops.breaks = &gva;
+        stops.break_count = 1;
+    }
+    stops.taps = q->kind == CV_QUERY_EVENTS ? q->taps : q->kind == CV_QUERY_CONSOLE ? CV_TAP_CONSOLE : 0;
+    ok = ok && (q->kind == CV_QUERY_LAST_WRITE ? scan_back(&s, &stops, err) : scan_forward(&s, &stops, err));
+    bool empty = cv_timeline_stops(cv_session_timeline(session), &none); /* needs no memory */
+    return go(&s, here, ok ? err : &(struct cv_error){0}) && ok && empty;
+}
