@@ -10,6 +10,8 @@ const struct cv_command_row cv_commands[] = {
     {"verify", CV_COMMAND_VERIFY, "TRACE [--json] [--bisect TRACE2]", "replay against every digest", cv_cmd_trace},
     {"info", CV_COMMAND_INFO, "TRACE [--json] [--chunks] [--events]", "what a trace holds",
      cv_cmd_trace},
+    {"query", CV_COMMAND_QUERY, "TRACE QUESTION [--from POS] [--to POS] [--json]",
+     "who wrote this, what values, which calls", cv_cmd_trace},
     {"debug", CV_COMMAND_DEBUG, "TRACE [--at POS] [--vmlinux FILE] [-- GDB ARGS]",
      "gdb on a trace, ready to go backwards", cv_cmd_gdb},
     {"gdbserver", CV_COMMAND_GDBSERVER, "TRACE --socket PATH | --tcp 127.0.0.1:PORT",

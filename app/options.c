@@ -9,7 +9,7 @@
 #define MACHINE (CV_COMMAND_RUN | CV_COMMAND_RECORD)
 #define TRACE_IN                                                                         \
     (CV_COMMAND_REPLAY | CV_COMMAND_VERIFY | CV_COMMAND_INFO | CV_COMMAND_DEBUG |        \
-     CV_COMMAND_GDBSERVER)
+     CV_COMMAND_GDBSERVER | CV_COMMAND_QUERY)
 #define RUNS (MACHINE | CV_COMMAND_REPLAY | CV_COMMAND_VERIFY)
 
 enum option_id {
@@ -17,8 +17,8 @@ enum option_id {
     OPT_PACE, OPT_UNTIL, OPT_SERIAL, OPT_DISPLAY, OPT_NET, OPT_DIGEST, OPT_OUTPUT, OPT_TO,
     OPT_BISECT,
     OPT_AT, OPT_CONSOLE, OPT_JSON, OPT_CHUNKS, OPT_EVENTS, OPT_VMLINUX, OPT_SOCKET, OPT_TCP,
-    OPT_STATS, OPT_CACHE, OPT_BLOCK, OPT_NO_CHAIN, OPT_TLB, OPT_FLUSH, OPT_INTERP,
-    OPT_WATCH_ALL, OPT_BOUND, OPT_HELP
+    OPT_STATS, OPT_CACHE, OPT_BLOCK, OPT_NO_CHAIN, OPT_TLB, OPT_FLUSH, OPT_INTERP, OPT_BOUND,
+    OPT_WATCH_ALL, OPT_FROM, OPT_PHYS, OPT_LIMIT, OPT_IF, OPT_HELP
 };
 
 struct option_row {
@@ -46,11 +46,15 @@ static const struct option_row ROWS[] = {
     {OPT_NET, "--net", "none", MACHINE, "no network"},
     {OPT_DIGEST, "--digest", "fine", CV_COMMAND_RECORD, "log a digest of every component"},
     {OPT_OUTPUT, "-o", "TRACE", CV_COMMAND_RECORD, "the trace to write; must not exist"},
-    {OPT_TO, "--to", "POS", CV_COMMAND_REPLAY | CV_COMMAND_VERIFY, "stop there (default end)"},
+    {OPT_FROM, "--from", "POS", CV_COMMAND_QUERY, "look from there on (default: the begin)"},
+    {OPT_TO, "--to", "POS", CV_COMMAND_REPLAY | CV_COMMAND_VERIFY | CV_COMMAND_QUERY, "stop there (default end)"},
+    {OPT_PHYS, "--phys", NULL, CV_COMMAND_QUERY, "addresses are guest physical"},
+    {OPT_IF, "--if", "EXPR", CV_COMMAND_QUERY, "only where this is not 0 (calls)"},
+    {OPT_LIMIT, "--limit", "N", CV_COMMAND_QUERY, "so many answers at most"},
     {OPT_BISECT, "--bisect", "TRACE2", CV_COMMAND_VERIFY,
      "find the step where two recordings part"},
     {OPT_CONSOLE, "--console", NULL, CV_COMMAND_REPLAY, "print what the serial console printed"},
-    {OPT_JSON, "--json", NULL, CV_COMMAND_VERIFY | CV_COMMAND_INFO | CV_COMMAND_REPLAY,
+    {OPT_JSON, "--json", NULL, CV_COMMAND_VERIFY | CV_COMMAND_INFO | CV_COMMAND_REPLAY | CV_COMMAND_QUERY,
      "results as JSON"},
     {OPT_CHUNKS, "--chunks", NULL, CV_COMMAND_INFO, "list the file's chunks"},
     {OPT_EVENTS, "--events", NULL, CV_COMMAND_INFO, "list the logged inputs"},
@@ -59,7 +63,7 @@ static const struct option_row ROWS[] = {
     {OPT_VMLINUX, "--vmlinux", "FILE", CV_COMMAND_DEBUG, "symbols for gdb"},
     {OPT_SOCKET, "--socket", "PATH", CV_COMMAND_GDBSERVER, "UNIX socket to listen on"},
     {OPT_TCP, "--tcp", "127.0.0.1:PORT", CV_COMMAND_GDBSERVER, "TCP port on loopback instead"},
-    {OPT_BOUND, "--checkpoint-memory", "SIZE", CV_COMMAND_DEBUG | CV_COMMAND_GDBSERVER,
+    {OPT_BOUND, "--checkpoint-memory", "SIZE", CV_COMMAND_DEBUG | CV_COMMAND_GDBSERVER | CV_COMMAND_QUERY,
      "memory for travel (default 1G)"},
     {OPT_STATS, "--stats", NULL, MACHINE, "print counters to stderr at the end"},
     {OPT_CACHE, "--code-cache", "SIZE", RUNS, "translated code, 1M to 256M (default 64M)"},
@@ -174,6 +178,10 @@ static bool set_number(struct cv_options *o, const struct option_row *row, const
         o->job.until = n;
         o->job.has_until = true;
         break;
+    case OPT_LIMIT:
+        ok = ok && n > 0;
+        o->job.limit = n;
+        break;
     case OPT_CACHE:
         ok = ok && n >= (1u << 20) && n <= (256u << 20);
         o->job.exec.cache_bytes = (uint32_t)n;
@@ -242,6 +250,9 @@ static bool set_option(struct cv_options *o, const struct option_row *row, const
     case OPT_APPEND: return copy_text(o->job.append, sizeof(o->job.append), row, text, err);
     case OPT_TO:
     case OPT_AT: return copy_text(o->job.pos, sizeof(o->job.pos), row, text, err);
+    case OPT_FROM: return copy_text(o->job.from, sizeof(o->job.from), row, text, err);
+    case OPT_IF: return copy_text(o->job.condition, sizeof(o->job.condition), row, text, err);
+    case OPT_PHYS: o->job.physical = true; return true;
     case OPT_RTC: return parse_rtc(text, &o->job.rtc_epoch) || bad_value(row, text, err);
     case OPT_ON:
     case OPT_PACE:
@@ -274,8 +285,23 @@ static const struct option_row *find_row(const char *word, size_t len, unsigned 
     return NULL;
 }
 
+/* The words of a question, behind the trace. */
+static bool take_question(struct cv_options *o, const char *word, struct cv_error *err)
+{
+    struct cv_job *job = &o->job;
+    if (job->word_count == CV_WORDS_MAX || strlen(word) >= CV_WORD_MAX) {
+        return cv_error_set(err, CV_EXIT_USAGE, "query: more than %u words, or one of more than %u bytes", CV_WORDS_MAX,
+                            CV_WORD_MAX - 1);
+    }
+    memcpy(job->words[job->word_count++], word, strlen(word) + 1);
+    return true;
+}
+
 static bool take_word(struct cv_options *o, const char *word, struct cv_error *err)
 {
+    if (o->command == CV_COMMAND_QUERY && o->trace != NULL && strncmp(word, "--", 2) != 0) {
+        return take_question(o, word, err);
+    }
     if (word[0] == '-' || (o->command & TRACE_IN) == 0 || o->trace != NULL) {
         return cv_error_set(err, CV_EXIT_USAGE, "%s: unknown option or too many words; see --help",
                             word);
@@ -336,5 +362,16 @@ void cv_options_help(unsigned command, const char *name, const char *usage)
     if ((command & TRACE_IN) != 0) {
         printf("\nPOS: steps (12345678), virtual time (12.5s), percent (40%%), end, crash, "
                "mark:NAME\n");
+    }
+    if (command == CV_COMMAND_QUERY) {
+        printf("\nQUESTION:\n"
+               "  last-write ADDR[:LEN]          the latest change of these bytes before --to\n"
+               "  values ADDR[:LEN]              every change of them\n"
+               "  calls ADDR [--if EXPR]         every time execution comes there, with arguments\n"
+               "  printf ADDR FORMAT [EXPR ...]  the same, with text of your own\n"
+               "  events CLASS[,CLASS ...]       irq exc pf syscall cr3 io mmio dma console all\n"
+               "  console [TEXT]                 lines of the serial console, and where they were printed\n"
+               "  when, marks                    where --to is; the marks of the trace\n"
+               "EXPR: numbers, registers (rdi), memory (u32[rdi + 8]) and the operators of C\n");
     }
 }

@@ -17,6 +17,7 @@
 #define CV_COMMAND_INFO      (1u << 4)
 #define CV_COMMAND_DEBUG     (1u << 5)
 #define CV_COMMAND_GDBSERVER (1u << 6)
+#define CV_COMMAND_QUERY     (1u << 7)
 
 enum cv_pace { CV_PACE_AUTO, CV_PACE_FAST, CV_PACE_REAL };
 

@@ -73,6 +73,7 @@ quick)
     script tests/replay/test_golden.py
     script tests/replay/test_guests.py
     script tests/replay/test_input.py
+    script tests/replay/test_query.py
     script tests/replay/test_ends.py
     ;;
 full)
@@ -80,6 +81,7 @@ full)
     script tests/replay/test_golden.py
     script tests/replay/test_guests.py
     script tests/replay/test_input.py
+    script tests/replay/test_query.py
     script tests/replay/test_ends.py
     script tests/replay/test_damage.py
     script tests/replay/test_linux.py

@@ -52,6 +52,15 @@ JsonObject *cv_job_to_json(const struct cv_job *job, int *fds, unsigned *count)
     json_object_set_boolean_member(o, "chunks", job->chunks);
     json_object_set_boolean_member(o, "events", job->events);
     json_object_set_boolean_member(o, "stats", job->stats);
+    json_object_set_string_member(o, "from", job->from);
+    json_object_set_string_member(o, "condition", job->condition);
+    json_object_set_boolean_member(o, "physical", job->physical);
+    json_object_set_int_member(o, "limit", (int64_t)job->limit);
+    JsonArray *words = json_array_new();
+    for (unsigned i = 0; i < job->word_count; i++) {
+        json_array_add_string_element(words, job->words[i]);
+    }
+    json_object_set_array_member(o, "words", words);
     json_object_set_int_member(o, "cache_bytes", job->exec.cache_bytes);
     json_object_set_int_member(o, "block_insns", job->exec.block_insns);
     json_object_set_boolean_member(o, "no_chain", job->exec.no_chain);
@@ -116,12 +125,35 @@ static bool take_exec(struct cv_job *job, JsonObject *o)
     return true;
 }
 
+/* Absent: none. */
+static bool take_words(struct cv_job *job, JsonObject *o)
+{
+    JsonNode *node = json_object_get_member(o, "words");
+    if (node == NULL) {
+        return true;
+    }
+    JsonArray *words = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    if (words == NULL || json_array_get_length(words) > CV_WORDS_MAX) {
+        return false;
+    }
+    for (unsigned i = 0; i < json_array_get_length(words); i++) {
+        JsonNode *element = json_array_get_element(words, i);
+        const char *word = JSON_NODE_HOLDS_VALUE(element) ? json_node_get_string(element) : NULL;
+        if (word == NULL || strlen(word) >= CV_WORD_MAX) {
+            return false;
+        }
+        memcpy(job->words[job->word_count++], word, strlen(word) + 1);
+    }
+    return true;
+}
+
 bool cv_job_from_json(struct cv_job *job, const char *method, JsonObject *params, int *fds,
                       unsigned count)
 {
     int64_t ram, cpus, reset;
     cv_job_init(job, method);
     if (params == NULL || !take_fds(job, params, fds, count) || !take_exec(job, params) ||
+        !take_words(job, params) ||
         !take_number(params, "ram_bytes", 1 << 20, 16ll << 30, &ram) ||
         !take_number(params, "cpus", 1, 1, &cpus) ||
         !take_number(params, "on_reset", 0, CV_ON_RESET_STOP, &reset)) {
@@ -142,6 +174,10 @@ bool cv_job_from_json(struct cv_job *job, const char *method, JsonObject *params
     job->chunks = cv_json_bool(params, "chunks");
     job->events = cv_json_bool(params, "events");
     job->stats = cv_json_bool(params, "stats");
+    job->physical = cv_json_bool(params, "physical");
+    job->limit = (uint64_t)cv_json_int(params, "limit", 0);
+    g_strlcpy(job->from, cv_json_text(params, "from", ""), sizeof(job->from));
+    g_strlcpy(job->condition, cv_json_text(params, "condition", ""), sizeof(job->condition));
     g_strlcpy(job->append, cv_json_text(params, "append", ""), sizeof(job->append));
     g_strlcpy(job->pos, cv_json_text(params, "pos", ""), sizeof(job->pos));
     g_strlcpy(job->arch, cv_json_text(params, "arch", ""), sizeof(job->arch));

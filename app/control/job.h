@@ -11,7 +11,9 @@
 
 #include <json-glib/json-glib.h>
 
-#define CV_POS_MAX 80u
+#define CV_POS_MAX   80u
+#define CV_WORDS_MAX 20u /* of a question; that of debugger/question.h */
+#define CV_WORD_MAX  256u
 
 enum cv_job_fd { /* which descriptor of a job is which; -1: not given */
     CV_JOB_FD_TRACE, CV_JOB_FD_KERNEL, CV_JOB_FD_INITRD, CV_JOB_FD_SERIAL, CV_JOB_FD_OUT,
@@ -19,7 +21,7 @@ enum cv_job_fd { /* which descriptor of a job is which; -1: not given */
 };
 
 struct cv_job {
-    char method[16]; /* "run", "record", "replay", "verify", "bisect", "info", "gdb" */
+    char method[16]; /* "run", "record", "replay", "verify", "bisect", "info", "gdb", "query" */
     int fd[CV_JOB_FD_COUNT];
     /* machine */
     uint64_t ram_bytes, seed;
@@ -33,6 +35,13 @@ struct cv_job {
     /* travel */
     char pos[CV_POS_MAX]; /* --to / --at */
     bool console, json, chunks, events, stats;
+    /* a question about a trace */
+    char words[CV_WORDS_MAX][CV_WORD_MAX];
+    unsigned word_count;
+    char from[CV_POS_MAX]; /* --from; --to is pos */
+    char condition[CV_WORD_MAX];
+    bool physical;
+    uint64_t limit;       /* rows, 0: all */
     char arch[8];         /* of the symbols given to gdb; "": not known */
     char name[240];       /* how messages call the trace or kernel: shown, never opened */
     /* how it runs; never visible to the guest */

@@ -124,7 +124,7 @@ struct method {
 static const struct method METHODS[] = {
     {"run", cv_engine_run},       {"record", cv_engine_run}, {"replay", cv_engine_replay},
     {"verify", cv_engine_replay}, {"info", cv_engine_info},  {"gdb", cv_engine_gdb},
-    {"bisect", cv_engine_bisect},
+    {"bisect", cv_engine_bisect}, {"query", cv_engine_query},
 };
 
 /* Does this host compute what the machine defines (DESIGN.md section 4, point 8)? Integer

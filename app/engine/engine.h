@@ -38,6 +38,7 @@ void cv_engine_replay(struct cv_engine *engine); /* replay and verify */
 void cv_engine_bisect(struct cv_engine *engine); /* verify --bisect */
 void cv_engine_info(struct cv_engine *engine);
 void cv_engine_gdb(struct cv_engine *engine);
+void cv_engine_query(struct cv_engine *engine);
 
 /* Helpers the jobs share (engine.c). */
 /* Reads a whole descriptor into fresh memory of at most max bytes. */
