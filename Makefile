@@ -168,6 +168,7 @@ bench: deps
 	@tests/support/deps.sh qemu-system-x86
 	@$(MAKE) --no-print-directory all guests
 	@tests/bench/bench.py
+	@tests/bench/travel.py
 
 lint: all
 	@tests/lint/lint.py

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """make bench: us and QEMU (plain TCG) interleaved in one run; user+sys CPU seconds of the whole process tree, medians, ratios.
 
-  bench.py [--rounds N] [boot] [micro] [record] [gdb]
+  bench.py [--rounds N] [boot] [boot32] [micro] [record] [gdb]
+
+tests/bench/travel.py, which `make bench` runs as well, measures reverse debugging.
 """
 import os
 import re
@@ -82,6 +84,24 @@ def mitigations(append):
 def boot(rounds, temp):
     boot_with(rounds, temp, "console=ttyS0 panic=-1 quiet")
     boot_with(rounds, temp, "console=ttyS0 panic=-1 quiet mitigations=off")
+
+
+def boot32(rounds, temp):
+    """32-bit kernels to the panic for want of a root file system: they boot the same on both sides, and say so."""
+    append = "console=ttyS0 panic=-1 quiet"
+    for name in ("686", "686-pae"):
+        kernel = os.path.join(GUESTS, "vmlinuz-" + name)
+        print("== boot of the %s kernel to its panic, CPU seconds" % name)
+        us = [CV, "run", "--kernel", kernel, "--memory", MEMORY + "M", "--append", append, "--pace", "fast"]
+        cases = {"not recording": lambda: cpu_of(us)[0]}
+        if QEMU:
+            cases["qemu plain TCG"] = lambda: cpu_of([QEMU, "-accel", "tcg", "-m", MEMORY, "-nographic", "-no-reboot",
+                                                      "-kernel", kernel, "-append", append])[0]
+        r = interleaved(cases, rounds)
+        q = r.get("qemu plain TCG")
+        if q:
+            line("qemu plain TCG", q)
+        line("not recording", r["not recording"], q, "qemu")
 
 
 def boot_with(rounds, temp, append):
@@ -219,7 +239,7 @@ def main():
         del args[i:i + 2]
     if not QEMU:
         print("no qemu-system-x86_64 on this machine: the peer's columns are left out")
-    parts = {"boot": boot, "micro": micro, "record": record, "gdb": gdb}
+    parts = {"boot": boot, "boot32": boot32, "micro": micro, "record": record, "gdb": gdb}
     with tempfile.TemporaryDirectory() as temp:
         for name in args or parts:
             parts[name](rounds, temp)

@@ -3,6 +3,7 @@
 #   initrd-init.cpio.gz   prints a line and powers off
 #   initrd-shell.cpio.gz  a shell on the serial console
 #   initrd-crash.cpio.gz  loads tests/guest/module/crash.ko some time after boot; -crash-686-pae in that kernel
+#   initrd-load.cpio.gz   load=N rounds of mixed work, then the same crash
 #   initrd-bench.cpio.gz  the micro workloads of `make bench`
 #   initrd-work.cpio.gz   does some of everything, says what came out, powers off; -work-i386 the same in 32-bit code
 # Those in 32-bit code only when their kernels are there.
@@ -78,6 +79,7 @@ place "$work/bench" "$dir/bench"
 pack init busybox init
 pack shell busybox shell
 pack crash busybox crash "$dir/crash.ko"
+pack load busybox load "$dir/crash.ko"
 pack bench busybox bench "$work/bench"
 pack work busybox work
 if [ -f "$dir/busybox-i386" ]; then
