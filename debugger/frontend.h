@@ -8,7 +8,9 @@
 #include "core/base/types.h"
 
 enum cv_stop_reason {
-    CV_STOP_STEP, CV_STOP_BREAK, CV_STOP_INTERRUPT, CV_STOP_HISTORY_BEGIN, CV_STOP_HISTORY_END,
+    CV_STOP_STEP, CV_STOP_BREAK,
+    CV_STOP_HIT, /* a watch or an event; of a step that was met backwards, standing before it */
+    CV_STOP_INTERRUPT, CV_STOP_HISTORY_BEGIN, CV_STOP_HISTORY_END,
     CV_STOP_DIVERGED
 };
 

@@ -6,16 +6,21 @@
  *   S2  a step forward and a step back are inverse: both move by 1 on the one order of steps
  *   S3  a move forward or back goes at least one step, so that a breakpoint at the place where it
  *       begins is never reported again
+ *   S4  a place that is met forward is told of once, and its commands are run once, whether a run or single steps come
+ *       to it. A hit and a breakpoint behind its step are two places at one icount: a run finds the second by itself
+ *       (record/timeline.h), a step looks for it (`behind_hit`)
  */
 #include "debugger/session.h"
+#include "core/base/mem.h"
 #include "core/cpu/regs.h"
-#include "debugger/breakpoint.h"
+#include "core/inspect.h"
 #include "debugger/crash.h"
 #include "debugger/position.h"
 
 #include <stdlib.h>
 
 #define NS_PER_S         1000000000ull
+#define REASONS_MAX      64u
 #define RANGE_POLL_STEPS 1024u /* single steps between two looks at the front end */
 
 struct cv_session {
@@ -23,7 +28,13 @@ struct cv_session {
     struct cv_replay *replay;
     struct cv_timeline *timeline;
     struct cv_frontend frontend;
-    struct cv_breakpoint_set breaks;
+    struct cv_agent_host host;
+    struct cv_stop_table *stops;
+    struct cv_bookmarks marks;
+    struct cv_stop_place place; /* where the last move ended, when something stopped it */
+    uint32_t reasons[REASONS_MAX];
+    size_t reason_count;
+    bool behind_hit; /* a breakpoint where the machine stands is still to be met */
     bool crash_sought, crash_found; /* of a trace that was cut: what a whole run told */
     cv_icount crash;
 };
@@ -38,6 +49,26 @@ static bool ask_frontend(void *arg, uint64_t done, uint64_t total)
     return f->interrupted == NULL || !f->interrupted(f->arg);
 }
 
+static bool read_reg(void *arg, unsigned number, uint64_t *value)
+{
+    uint8_t bytes[16] = {0};
+    bool ok = cv_inspect_reg(cv_session_vm(arg), 0, number, bytes);
+    *value = cv_ld64(bytes);
+    return ok;
+}
+
+static bool read_memory(void *arg, uint64_t addr, void *dst, size_t len)
+{
+    return cv_inspect_mem(cv_session_vm(arg), 0, addr, dst, len) == len;
+}
+
+void cv_session_set_host(struct cv_session *session, const struct cv_agent_host *host)
+{
+    session->host = host != NULL ? *host
+                                 : (struct cv_agent_host){
+                                       .arg = session, .reg = read_reg, .read = read_memory};
+}
+
 struct cv_session *cv_session_new(struct cv_trace *trace, const struct cv_timeline_config *config,
                                   struct cv_error *err)
 {
@@ -47,7 +78,13 @@ struct cv_session *cv_session_new(struct cv_trace *trace, const struct cv_timeli
         return NULL;
     }
     session->trace = trace;
-    session->replay = cv_replay_new(trace, NULL, 0, err);
+    cv_session_set_host(session, NULL);
+    session->stops = cv_stop_table_new();
+    if (session->stops == NULL) {
+        cv_error_set(err, CV_EXIT_OS, "memory: none for a session");
+    } else {
+        session->replay = cv_replay_new(trace, NULL, 0, err);
+    }
     if (session->replay != NULL) {
         /* Whoever looks for a bug must know when what he sees is not what was recorded. */
         cv_replay_check_digests(session->replay, true);
@@ -68,7 +105,7 @@ void cv_session_free(struct cv_session *session)
     }
     cv_timeline_free(session->timeline);
     cv_replay_free(session->replay);
-    cv_breakpoint_fini(&session->breaks);
+    cv_stop_table_free(session->stops);
     free(session);
 }
 
@@ -115,40 +152,58 @@ const struct cv_divergence *cv_session_divergence(struct cv_session *session)
     return d != NULL && d->component[0] != '\0' ? d : NULL;
 }
 
-bool cv_session_break_add(struct cv_session *session, cv_gva gva)
+struct cv_stop_table *cv_session_stops(struct cv_session *session)
 {
-    return cv_breakpoint_add(&session->breaks, gva);
+    return session->stops;
 }
 
-bool cv_session_break_remove(struct cv_session *session, cv_gva gva)
+struct cv_bookmarks *cv_session_bookmarks(struct cv_session *session)
 {
-    return cv_breakpoint_remove(&session->breaks, gva);
+    return &session->marks;
+}
+
+const struct cv_stop_place *cv_session_place(const struct cv_session *session)
+{
+    return &session->place;
+}
+
+size_t cv_session_reasons(const struct cv_session *session, uint32_t *numbers, size_t max)
+{
+    for (size_t i = 0; i < session->reason_count && i < REASONS_MAX && i < max; i++) {
+        numbers[i] = session->reasons[i];
+    }
+    return session->reason_count;
 }
 
 /* -- moves ------------------------------------------------------------------------------------- */
 
-/* What a travel's end means when it ended at neither a breakpoint nor its goal. */
-static enum cv_stop_reason other_stop(enum cv_replay_exit out)
+static void begin_move(struct cv_session *session)
 {
-    return out == CV_REPLAY_DIVERGED ? CV_STOP_DIVERGED : CV_STOP_INTERRUPT;
+    session->place = (struct cv_stop_place){.is_break = false};
+    session->reason_count = 0;
+    session->behind_hit = false;
 }
 
-static bool set_stops(struct cv_session *session, bool breaks)
+static void add_reasons(struct cv_session *session, const struct cv_stop_place *place)
 {
-    const struct cv_breakpoint_set *set = &session->breaks;
-    struct cv_stops stops = {.breaks = set->list, .break_count = breaks ? set->count : 0};
-    return cv_timeline_stops(session->timeline, &stops);
+    size_t known = session->reason_count < REASONS_MAX ? session->reason_count : REASONS_MAX;
+    session->reason_count += cv_stop_reasons(session->stops, place, session->reasons + known,
+                                             REASONS_MAX - known);
 }
 
-static enum cv_stop_reason run_to(struct cv_session *session, cv_icount limit, bool breaks)
+static bool arm(struct cv_session *session, enum cv_stop_way way)
 {
-    if (!set_stops(session, breaks)) {
-        return CV_STOP_INTERRUPT;
-    }
-    switch (cv_timeline_run(session->timeline, limit)) {
+    return cv_stop_arm(session->stops, session->timeline, &session->host, way);
+}
+
+/* What a travel's end means; only a move forward can come to the history's end. */
+static enum cv_stop_reason stop_of(enum cv_replay_exit out)
+{
+    switch (out) {
     case CV_REPLAY_BREAK:
-    case CV_REPLAY_HIT: /* nothing is watched */
         return CV_STOP_BREAK;
+    case CV_REPLAY_HIT:
+        return CV_STOP_HIT;
     case CV_REPLAY_REACHED:
         return CV_STOP_STEP;
     case CV_REPLAY_END:
@@ -161,40 +216,67 @@ static enum cv_stop_reason run_to(struct cv_session *session, cv_icount limit, b
     return CV_STOP_INTERRUPT;
 }
 
-enum cv_stop_reason cv_session_step(struct cv_session *session)
+/* Takes over where the run stopped, and why. */
+static void note_place(struct cv_session *session, enum cv_stop_reason why)
+{
+    if (why == CV_STOP_BREAK || why == CV_STOP_HIT) {
+        session->place = *cv_timeline_place(session->timeline);
+    }
+}
+
+/* A breakpoint behind the hit at which the last move ended is passed now, with all that it does. */
+static void pass_behind_hit(struct cv_session *session)
+{
+    if (session->behind_hit) {
+        cv_stop_arrive(session->stops);
+    }
+}
+
+/* One step, with the table armed for it. */
+static enum cv_stop_reason step_armed(struct cv_session *session)
 {
     cv_icount from = cv_session_icount(session);
     if (from >= cv_session_end(session)) {
         return CV_STOP_HISTORY_END;
     }
-    enum cv_stop_reason why = run_to(session, from + 1, false);
+    pass_behind_hit(session);
+    begin_move(session);
+    enum cv_stop_reason why = stop_of(cv_timeline_run(session->timeline, from + 1));
+    note_place(session, why);
+    if (why == CV_STOP_HIT) {
+        session->behind_hit = true;
+        add_reasons(session, &session->place);
+        return why;
+    }
+    if (cv_session_icount(session) == from || (why != CV_STOP_STEP && why != CV_STOP_HISTORY_END)) {
+        return why;
+    }
     /* The step that reaches the end was taken; only the next one finds no history. */
-    return why == CV_STOP_HISTORY_END && cv_session_icount(session) > from ? CV_STOP_STEP : why;
+    why = CV_STOP_STEP;
+    if (cv_stop_arrive(session->stops)) {
+        why = CV_STOP_BREAK;
+        session->place = (struct cv_stop_place){.at = from + 1, .is_break = true};
+        add_reasons(session, &session->place);
+    }
+    return why;
 }
 
-enum cv_stop_reason cv_session_reverse_step(struct cv_session *session)
+enum cv_stop_reason cv_session_step(struct cv_session *session)
 {
-    cv_icount from = cv_session_icount(session);
-    if (from == 0) {
-        return CV_STOP_HISTORY_BEGIN;
-    }
-    return cv_session_seek(session, from - 1);
+    return arm(session, CV_STOP_WAY_STEP) ? step_armed(session) : CV_STOP_INTERRUPT;
 }
 
 enum cv_stop_reason cv_session_step_range(struct cv_session *session, cv_gva start, cv_gva end)
 {
     struct cv_vm *vm = cv_session_vm(session);
+    if (!arm(session, CV_STOP_WAY_STEP)) {
+        return CV_STOP_INTERRUPT;
+    }
     for (uint64_t n = 1;; n++) {
-        enum cv_stop_reason why = cv_session_step(session);
+        enum cv_stop_reason why = step_armed(session);
         uint64_t rip = cv_vm_cpu(vm, 0)->rip;
-        if (why != CV_STOP_STEP) {
+        if (why != CV_STOP_STEP || rip < start || rip >= end) {
             return why;
-        }
-        if (cv_breakpoint_has(&session->breaks, rip)) {
-            return CV_STOP_BREAK;
-        }
-        if (rip < start || rip >= end) {
-            return CV_STOP_STEP;
         }
         if (n % RANGE_POLL_STEPS == 0 && !ask_frontend(session, n, n)) {
             return CV_STOP_INTERRUPT;
@@ -202,39 +284,129 @@ enum cv_stop_reason cv_session_step_range(struct cv_session *session, cv_gva sta
     }
 }
 
-enum cv_stop_reason cv_session_continue(struct cv_session *session)
+/* Stands one step earlier; a hit in that step is found by taking it once more. */
+static enum cv_stop_reason step_back_over_hits(struct cv_session *session, cv_icount from)
+{
+    enum cv_stop_reason why = stop_of(cv_timeline_seek(session->timeline, from - 1));
+    if (why != CV_STOP_STEP) {
+        return why;
+    }
+    if (!arm(session, CV_STOP_WAY_STEP_BACK)) {
+        return CV_STOP_INTERRUPT;
+    }
+    why = stop_of(cv_timeline_run(session->timeline, from));
+    note_place(session, why);
+    if (why == CV_STOP_HIT) {
+        session->place.at = from - 1;
+        add_reasons(session, &session->place);
+    }
+    enum cv_stop_reason back = stop_of(cv_timeline_seek(session->timeline, from - 1));
+    return back != CV_STOP_STEP || why != CV_STOP_HIT ? back : why;
+}
+
+enum cv_stop_reason cv_session_reverse_step(struct cv_session *session)
+{
+    cv_icount from = cv_session_icount(session);
+    begin_move(session);
+    if (from == 0) {
+        return CV_STOP_HISTORY_BEGIN;
+    }
+    if (cv_stop_any_hits(session->stops)) {
+        return step_back_over_hits(session, from);
+    }
+    return stop_of(cv_timeline_seek(session->timeline, from - 1));
+}
+
+static enum cv_stop_reason run_forward(struct cv_session *session)
 {
     cv_icount end = cv_session_end(session);
     if (cv_session_icount(session) >= end) {
         return CV_STOP_HISTORY_END;
     }
-    enum cv_stop_reason why = run_to(session, end, true);
+    enum cv_stop_reason why = stop_of(cv_timeline_run(session->timeline, end));
+    note_place(session, why);
+    session->behind_hit = why == CV_STOP_HIT;
     return why == CV_STOP_STEP ? CV_STOP_HISTORY_END : why;
 }
 
-enum cv_stop_reason cv_session_reverse_continue(struct cv_session *session)
+static enum cv_stop_reason run_backward(struct cv_session *session)
 {
     if (cv_session_icount(session) == 0) {
         return CV_STOP_HISTORY_BEGIN;
     }
-    if (!set_stops(session, true)) {
+    enum cv_stop_reason why = stop_of(cv_timeline_reverse(session->timeline));
+    note_place(session, why);
+    return why == CV_STOP_STEP || why == CV_STOP_HISTORY_END ? CV_STOP_HISTORY_BEGIN : why;
+}
+
+enum cv_stop_reason cv_session_continue(struct cv_session *session)
+{
+    begin_move(session);
+    if (!arm(session, CV_STOP_WAY_FORWARD)) {
         return CV_STOP_INTERRUPT;
     }
-    enum cv_replay_exit out = cv_timeline_reverse(session->timeline);
-    if (out == CV_REPLAY_BREAK) {
-        return CV_STOP_BREAK;
+    enum cv_stop_reason why = run_forward(session);
+    if (why == CV_STOP_BREAK || why == CV_STOP_HIT) {
+        add_reasons(session, &session->place);
     }
-    return out == CV_REPLAY_REACHED || out == CV_REPLAY_END ? CV_STOP_HISTORY_BEGIN
-                                                            : other_stop(out);
+    return why;
+}
+
+/* Conditions of a hit are asked behind its step, those of a breakpoint here. */
+static enum cv_stop_reason reasons_backward(struct cv_session *session, enum cv_stop_reason why)
+{
+    const struct cv_stop_place *place = &session->place;
+    struct cv_stop_place part = *place;
+    if (place->is_break) {
+        part.has_hit = false;
+        add_reasons(session, &part);
+    }
+    if (!place->has_hit) {
+        return why;
+    }
+    part = *place;
+    part.is_break = false;
+    if (!cv_stop_asks(session->stops, &place->hit)) {
+        add_reasons(session, &part);
+        return why;
+    }
+    enum cv_stop_reason out = stop_of(cv_timeline_seek(session->timeline, place->at + 1));
+    if (out == CV_STOP_STEP || out == CV_STOP_HISTORY_END) {
+        add_reasons(session, &part);
+        out = stop_of(cv_timeline_seek(session->timeline, place->at));
+    }
+    return out == CV_STOP_STEP ? why : out;
+}
+
+enum cv_stop_reason cv_session_reverse_continue(struct cv_session *session)
+{
+    begin_move(session);
+    if (!arm(session, CV_STOP_WAY_BACKWARD)) {
+        return CV_STOP_INTERRUPT;
+    }
+    enum cv_stop_reason why = run_backward(session);
+    return why == CV_STOP_BREAK || why == CV_STOP_HIT ? reasons_backward(session, why) : why;
+}
+
+enum cv_stop_reason cv_session_find(struct cv_session *session, const struct cv_stops *stops,
+                                    bool forward)
+{
+    static const struct cv_stops none;
+    begin_move(session);
+    if (!cv_timeline_stops(session->timeline, stops)) {
+        return CV_STOP_INTERRUPT;
+    }
+    enum cv_stop_reason why = forward ? run_forward(session) : run_backward(session);
+    session->behind_hit = false;
+    bool ok = cv_timeline_stops(session->timeline, &none); /* the lists are the caller's again */
+    (void)ok;                                              /* it needs no memory */
+    return why;
 }
 
 enum cv_stop_reason cv_session_seek(struct cv_session *session, cv_icount icount)
 {
-    enum cv_replay_exit out = cv_timeline_seek(session->timeline, icount);
-    if (out == CV_REPLAY_REACHED) {
-        return CV_STOP_STEP;
-    }
-    return out == CV_REPLAY_END ? CV_STOP_HISTORY_END : other_stop(out);
+    begin_move(session);
+    return stop_of(cv_timeline_seek(session->timeline, icount));
 }
 
 /* -- positions --------------------------------------------------------------------------------- */
@@ -310,6 +482,9 @@ bool cv_session_parse_pos(struct cv_session *session, const char *text, cv_icoun
     struct cv_pos pos;
     if (!cv_position_parse(text, &pos, err)) {
         return false;
+    }
+    if (pos.kind == CV_POS_MARK && cv_bookmarks_find(&session->marks, pos.name, icount)) {
+        return true;
     }
     if (!needs_travel(session, &pos)) {
         return cv_position_resolve(&pos, session->trace, icount, err);

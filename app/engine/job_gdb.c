@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define REFUSE_MS 1000u /* a second gdb may wait this long: the first may just be leaving */
+#define EXEC_FILE "kernel"
 #define LEAVE_MS  500u  /* and has this long to read why it cannot stay */
 
 struct service {
@@ -171,6 +172,31 @@ static bool find_slide(void *arg, uint64_t *slide)
     return cv_kaslr_slide(cv_session_vm(service->session), cv_trace_config(service->trace), slide);
 }
 
+/* What gdb may read: the images that the trace holds. */
+static bool find_file(void *arg, const char *name, const uint8_t **data, uint64_t *len)
+{
+    struct service *service = arg;
+    const struct cv_vm_config *config = cv_trace_config(service->trace);
+    const struct cv_image *image = strcmp(name, EXEC_FILE) == 0  ? &config->kernel
+                                   : strcmp(name, "initrd") == 0 ? &config->initrd
+                                                                 : NULL;
+    if (image == NULL || image->len == 0) {
+        return false;
+    }
+    *data = image->data;
+    *len = image->len;
+    return true;
+}
+
+/* gdb would take its architecture from that file; so it must be one of this service. */
+static const char *exec_file(const struct service *service)
+{
+    enum cv_arch arch = cv_arch_of_image(&cv_trace_config(service->trace)->kernel);
+    const struct cv_image *kernel = &cv_trace_config(service->trace)->kernel;
+    bool elf = kernel->len > 4 && memcmp(kernel->data, "\177ELF", 4) == 0;
+    return elf && arch == service->arch ? EXEC_FILE : NULL;
+}
+
 static void want_arch(void *arg, enum cv_arch arch)
 {
     struct service *service = arg;
@@ -189,7 +215,7 @@ static void serve_connections(struct service *service)
     struct cv_engine *engine = service->engine;
     struct cv_session *session = service->session;
     struct cv_gdb_config config = {
-        .arg = service, .want_arch = want_arch, .slide = find_slide, .quit = ask_quit};
+        .arg = service, .want_arch = want_arch, .slide = find_slide, .quit = ask_quit, .file = find_file};
     JsonObject *params = json_object_new();
     json_object_set_int_member(params, "icount", (int64_t)cv_session_icount(session));
     cv_message_send_call(engine->control, 0, "ready", params, NULL, 0);
@@ -197,6 +223,7 @@ static void serve_connections(struct service *service)
         int fd = next_connection(service);
         if (fd >= 0) {
             config.arch = service->arch;
+            config.exec_file = exec_file(service);
             cv_gdb_serve(session, fd, &config);
             close(fd);
         }

@@ -1,54 +1,182 @@
 /*
- * exec_break.c - Z0 and Z1: addresses in the session's set, never bytes in guest memory
+ * exec_break.c - Z0 to Z4: entries of the session's stop table, never bytes in guest memory
+ *
+ * A point with the conditions and commands that it had is the point that was taken out before; with others it is a new
+ * one. A watchpoint set while `monitor phys on` rules watches physical memory, as gdb's reads of it do.
  */
 #include "debugger/gdb/state.h"
 
-/* Z packets are idempotent: the client's own sets hold each address once. */
-static bool insert(struct cv_gdb *gdb, struct cv_breakpoint_set *set, cv_gva gva)
+#define OUT_MAX 1024u /* points that may be out while the machine moves: most of them will not come back */
+
+struct cv_agent_code *cv_gdb_break_code(struct cv_gdb *gdb, const uint8_t *bytes, size_t len)
 {
-    if (cv_breakpoint_has(set, gva)) {
-        return true;
+    const char *why;
+    struct cv_agent_code *code = cv_agent_new(bytes, len, &why);
+    if (code == NULL) {
+        cv_reply_error(&gdb->reply, why);
     }
-    if (!cv_breakpoint_add(set, gva)) {
+    return code;
+}
+
+static void free_codes(struct cv_stop_spec *spec)
+{
+    for (unsigned i = 0; i < spec->condition_count; i++) {
+        cv_agent_free(spec->conditions[i]);
+    }
+    for (unsigned i = 0; i < spec->command_count; i++) {
+        cv_agent_free(spec->commands[i]);
+    }
+}
+
+static bool take_codes(struct cv_gdb *gdb, const struct cv_request *r, struct cv_stop_spec *spec)
+{
+    /* With more conditions than an entry holds the point always counts: gdb asks once more. */
+    size_t conditions = r->condition_count <= CV_STOP_CODES_MAX ? r->condition_count : 0;
+    if (r->command_count > CV_STOP_CODES_MAX) {
+        cv_reply_error(&gdb->reply, "more than 16 commands at one place");
         return false;
     }
-    if (!cv_session_break_add(gdb->session, gva)) {
-        cv_breakpoint_remove(set, gva);
-        return false;
+    for (size_t i = 0; i < conditions; i++) {
+        struct cv_agent_code *code =
+            cv_gdb_break_code(gdb, r->conditions[i].bytes, r->conditions[i].len);
+        if (code == NULL) {
+            return false;
+        }
+        spec->conditions[spec->condition_count++] = code;
+    }
+    for (size_t i = 0; i < r->command_count; i++) {
+        struct cv_agent_code *code =
+            cv_gdb_break_code(gdb, r->commands[i].bytes, r->commands[i].len);
+        if (code == NULL) {
+            return false;
+        }
+        spec->commands[spec->command_count++] = code;
     }
     return true;
 }
 
-static void drop(struct cv_gdb *gdb, struct cv_breakpoint_set *set, cv_gva gva)
+static void make_spec(const struct cv_gdb *gdb, const struct cv_request *r,
+                      struct cv_stop_spec *spec)
 {
-    if (cv_breakpoint_remove(set, gva)) {
-        cv_session_break_remove(gdb->session, gva);
+    static const uint8_t kinds[] = {CV_WATCH_CHANGE, CV_WATCH_READ,
+                                    CV_WATCH_READ | CV_WATCH_WRITE};
+    *spec = (struct cv_stop_spec){.kind = CV_STOP_KIND_BREAK,
+                                  .addr = r->addr,
+                                  .space = gdb->space,
+                                  .client = CV_GDB_CLIENT_POINT,
+                                  .tag = (uint32_t)r->op};
+    if (r->op >= '2') {
+        spec->kind = CV_STOP_KIND_WATCH;
+        spec->len = r->len;
+        spec->watch = kinds[r->op - '2'];
+        spec->physical = gdb->phys;
     }
 }
 
-void cv_gdb_break_change(struct cv_gdb *gdb, const struct cv_request *r)
+static bool has_codes(struct cv_agent_code *const *codes, unsigned count,
+                      const struct cv_request_code *wanted, size_t wanted_count)
 {
-    if (r->op != '0' && r->op != '1') {
-        return; /* watchpoints: empty, not supported */
+    bool same = count == wanted_count;
+    for (unsigned i = 0; i < count && same; i++) {
+        same = cv_agent_same(codes[i], wanted[i].bytes, wanted[i].len);
     }
-    struct cv_breakpoint_set *set = r->op == '0' ? &gdb->soft : &gdb->hard;
-    if (r->kind == CV_REQUEST_BREAK_REMOVE) {
-        drop(gdb, set, r->addr);
-    } else if (!insert(gdb, set, r->addr)) {
-        cv_reply_error(&gdb->reply, "no memory for another breakpoint");
+    return same;
+}
+
+static bool is_same(const struct cv_gdb *gdb, const struct cv_stop_spec *spec,
+                    const struct cv_request *r)
+{
+    return spec->space == gdb->space &&
+           (spec->kind == CV_STOP_KIND_BREAK || spec->physical == gdb->phys) &&
+           has_codes(spec->conditions, spec->condition_count, r->conditions,
+                     r->condition_count) &&
+           has_codes(spec->commands, spec->command_count, r->commands, r->command_count);
+}
+
+static uint32_t add_entry(struct cv_gdb *gdb, const struct cv_request *r)
+{
+    struct cv_stop_table *table = cv_session_stops(gdb->session);
+    struct cv_stop_spec spec;
+    make_spec(gdb, r, &spec);
+    if (!take_codes(gdb, r, &spec)) {
+        free_codes(&spec);
+        return 0;
+    }
+    uint32_t number = cv_stop_add(table, &spec);
+    if (number == 0) {
+        cv_gdb_points_sweep(&gdb->points, table); /* those that are out hold room */
+        number = cv_stop_add(table, &spec);
+    }
+    if (number == 0) {
+        free_codes(&spec);
+        cv_reply_error(&gdb->reply, spec.kind == CV_STOP_KIND_BREAK
+                                        ? "no memory for another breakpoint"
+                                        : "no room for such a watchpoint: at most 256, of 1 byte to 1 MiB");
+    }
+    return number;
+}
+
+static void insert(struct cv_gdb *gdb, const struct cv_request *r)
+{
+    struct cv_stop_table *table = cv_session_stops(gdb->session);
+    struct cv_gdb_point *point = cv_gdb_points_find(&gdb->points, r->op, r->addr, r->len);
+    if (point != NULL && is_same(gdb, cv_stop_get(table, point->number), r)) {
+        cv_stop_enable(table, point->number, true);
+        cv_gdb_points_set_out(&gdb->points, point, false);
+        cv_reply_text(&gdb->reply, "OK");
         return;
+    }
+    uint32_t number = add_entry(gdb, r);
+    if (number == 0) {
+        return;
+    }
+    point = cv_gdb_points_find(&gdb->points, r->op, r->addr, r->len); /* it may have been swept */
+    if (point != NULL) {
+        cv_stop_remove(table, point->number);
+        point->number = number;
+        cv_gdb_points_set_out(&gdb->points, point, false);
+    } else {
+        struct cv_gdb_point made = {
+            .addr = r->addr, .len = r->len, .number = number, .type = r->op};
+        if (!cv_gdb_points_add(&gdb->points, &made)) {
+            cv_stop_remove(table, number);
+            cv_reply_error(&gdb->reply, "no memory for another breakpoint");
+            return;
+        }
     }
     cv_reply_text(&gdb->reply, "OK");
 }
 
+static void take_out(struct cv_gdb *gdb, const struct cv_request *r)
+{
+    struct cv_stop_table *table = cv_session_stops(gdb->session);
+    struct cv_gdb_point *point = cv_gdb_points_find(&gdb->points, r->op, r->addr, r->len);
+    if (point != NULL) {
+        cv_stop_enable(table, point->number, false);
+        cv_gdb_points_set_out(&gdb->points, point, true);
+    }
+    cv_reply_text(&gdb->reply, "OK");
+}
+
+void cv_gdb_break_change(struct cv_gdb *gdb, const struct cv_request *r)
+{
+    if (r->kind == CV_REQUEST_BREAK_REMOVE) {
+        take_out(gdb, r);
+    } else {
+        insert(gdb, r);
+    }
+}
+
+void cv_gdb_break_sweep(struct cv_gdb *gdb)
+{
+    if (gdb->points.out > OUT_MAX) {
+        cv_gdb_points_sweep(&gdb->points, cv_session_stops(gdb->session));
+    }
+}
+
 void cv_gdb_break_drop_all(struct cv_gdb *gdb)
 {
-    while (gdb->soft.count > 0) {
-        drop(gdb, &gdb->soft, gdb->soft.list[gdb->soft.count - 1]);
-    }
-    while (gdb->hard.count > 0) {
-        drop(gdb, &gdb->hard, gdb->hard.list[gdb->hard.count - 1]);
-    }
-    cv_breakpoint_fini(&gdb->soft);
-    cv_breakpoint_fini(&gdb->hard);
+    cv_stop_remove_client(cv_session_stops(gdb->session), CV_GDB_CLIENT_POINT);
+    cv_stop_remove_client(cv_session_stops(gdb->session), CV_GDB_CLIENT_MONITOR);
+    cv_gdb_points_fini(&gdb->points);
 }

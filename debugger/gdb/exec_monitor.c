@@ -4,7 +4,7 @@
  * The verbs are those of rr and QEMU where these have one, so that habits and scripts carry over.
  */
 #include "core/base/error.h"
-#include "debugger/gdb/state.h"
+#include "debugger/gdb/monitor.h"
 
 #include <string.h>
 
@@ -89,6 +89,12 @@ static void run_info_replay(struct cv_gdb *gdb, const char *args)
 
 /* -- going elsewhere --------------------------------------------------------------------------- */
 
+void cv_gdb_tell_move(struct cv_gdb *gdb)
+{
+    cv_gdb_print(gdb, "gdb does not notice this move: run \"maintenance flush register-cache\" "
+                      "now.\n");
+}
+
 static bool travel(struct cv_gdb *gdb, cv_icount icount)
 {
     gdb->stop = cv_session_seek(gdb->session, icount);
@@ -98,15 +104,13 @@ static bool travel(struct cv_gdb *gdb, cv_icount icount)
         cv_gdb_print(gdb, "The replay differs from the recording.\n");
     }
     print_place(gdb, "Position", cv_session_icount(gdb->session));
-    cv_gdb_print(gdb, "gdb does not notice this move: run \"maintenance flush register-cache\" "
-                      "now.\n");
+    cv_gdb_tell_move(gdb);
     return gdb->stop != CV_STOP_INTERRUPT;
 }
 
-/* Goes there and remembers the place it leaves; what lay `forward` is forgotten. */
-static void travel_and_remember(struct cv_gdb *gdb, cv_icount icount)
+/* What lay `forward` is forgotten. */
+void cv_gdb_remember(struct cv_gdb *gdb, cv_icount from)
 {
-    cv_icount from = cv_session_icount(gdb->session);
     gdb->trail_len = gdb->trail_at;
     if (gdb->trail_len == CV_GDB_TRAIL) {
         gdb->trail_len--;
@@ -114,6 +118,11 @@ static void travel_and_remember(struct cv_gdb *gdb, cv_icount icount)
     }
     gdb->trail[gdb->trail_len++] = from;
     gdb->trail_at = gdb->trail_len;
+}
+
+static void travel_and_remember(struct cv_gdb *gdb, cv_icount icount)
+{
+    cv_gdb_remember(gdb, cv_session_icount(gdb->session));
     travel(gdb, icount);
 }
 
@@ -255,6 +264,19 @@ static const struct verb VERBS[] = {
     {"forward", "", "undo `back`", run_forward},
     {"checkpoint", "", "bookmark this position", run_checkpoint},
     {"restart", " N", "go to bookmark N", run_restart},
+    {"prev", " EVENT [N]", "go back to before an irq, exc, pf, syscall, cr3, io, mmio, dma or console (of vector, port.. N)",
+     cv_gdb_verb_prev},
+    {"next", " EVENT [N]", "go on to behind the next one", cv_gdb_verb_next},
+    {"last-write", " ADDR [LEN] [goto]", "who wrote these bytes last, by whatever address; stays here unless told to go",
+     cv_gdb_verb_last_write},
+    {"last-read", " ADDR [LEN] [goto]", "who read them last", cv_gdb_verb_last_read},
+    {"watch", " [phys] ADDR LEN [if HEX]", "stop when bytes change; HEX is an agent expression", cv_gdb_verb_watch},
+    {"rwatch", " [phys] ADDR LEN [if HEX]", "stop when they are read", cv_gdb_verb_rwatch},
+    {"awatch", " [phys] ADDR LEN [if HEX]", "stop when they are read or written", cv_gdb_verb_awatch},
+    {"watches", "", "the watchpoints made so", cv_gdb_verb_watches},
+    {"unwatch", " N", "take one away", cv_gdb_verb_unwatch},
+    {"mark", " NAME", "name this position, for `seek mark:NAME`", cv_gdb_verb_mark},
+    {"marks", "", "the names given", cv_gdb_verb_marks},
     {"phys", " on|off", "take memory addresses as guest physical", run_phys},
     {"arch", " i386|x86-64", "as what the guest is debugged; takes effect when gdb connects", run_arch},
     {"query", " QUESTION", "last-write, values, calls, printf, events, console, when, marks; as `chronovisor query`",

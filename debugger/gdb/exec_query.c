@@ -36,7 +36,9 @@ static void negotiate(struct cv_gdb *gdb, const char *list)
     cv_reply_number(&gdb->reply, CV_PACKET_MAX);
     cv_reply_text(&gdb->reply,
                   ";QStartNoAckMode+;qXfer:features:read+;qXfer:threads:read+;"
-                  "qXfer:memory-map:read+;vContSupported+;ReverseStep+;ReverseContinue+");
+                  "qXfer:memory-map:read+;vContSupported+;ReverseStep+;ReverseContinue+;"
+                  "ConditionalBreakpoints+;BreakpointCommands+;QThreadEvents+");
+    append_agreed(gdb, gdb->config.exec_file != NULL, ";qXfer:exec-file:read+");
     append_agreed(gdb, gdb->multiprocess, ";multiprocess+");
     append_agreed(gdb, gdb->swbreak, ";swbreak+");
     append_agreed(gdb, gdb->hwbreak, ";hwbreak+");
@@ -79,6 +81,9 @@ static void transfer(struct cv_gdb *gdb, const struct cv_request *r)
                         "<thread id=\"%s\" core=\"0\" name=\"vCPU0\"/>\n</threads>\n",
                         gdb->multiprocess ? "p1.1" : "1");
         document = threads;
+    } else if (strcmp(r->object, "exec-file") == 0 && gdb->config.exec_file != NULL) {
+        document = gdb->config.exec_file;
+        len = strlen(document);
     } else {
         return; /* unknown object: empty */
     }
@@ -149,6 +154,7 @@ void cv_gdb_query(struct cv_gdb *gdb, const struct cv_request *r)
         cv_reply_text(&gdb->reply, "vCont;c;C;s;S;r");
         break;
     case CV_REQUEST_NO_ACK:
+    case CV_REQUEST_THREAD_EVENTS: /* a CPU neither comes nor goes */
     case CV_REQUEST_SYMBOL:
         cv_reply_text(&gdb->reply, "OK");
         break;

@@ -2,6 +2,7 @@
  * exec_regs.c - register requests; the layout is that of the session's target in every
  * CPU mode
  */
+#include "core/base/mem.h"
 #include "core/inspect.h"
 #include "debugger/gdb/state.h"
 #include "debugger/gdb/target.h"
@@ -40,4 +41,31 @@ void cv_gdb_regs_read(struct cv_gdb *gdb, const struct cv_request *r)
         return;
     }
     append_value(gdb, (unsigned)r->reg);
+}
+
+bool cv_gdb_reg_value(struct cv_gdb *gdb, unsigned n, uint64_t *value)
+{
+    uint8_t wide[REG_BYTES_MAX] = {0};
+    uint8_t bytes[8] = {0};
+    unsigned reg, len;
+    if (n >= gdb->target->count) {
+        return false;
+    }
+    cv_gdb_target_reg(gdb->target, n, &reg, &len);
+    if (len > sizeof(bytes)) {
+        return false;
+    }
+    cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, wide);
+    for (unsigned i = 0; i < len; i++) {
+        bytes[i] = wide[i];
+    }
+    *value = cv_ld64(bytes);
+    return true;
+}
+
+uint64_t cv_gdb_rip(struct cv_gdb *gdb)
+{
+    uint8_t bytes[REG_BYTES_MAX] = {0};
+    cv_inspect_reg(cv_session_vm(gdb->session), 0, CV_REG_RIP, bytes);
+    return cv_ld64(bytes);
 }

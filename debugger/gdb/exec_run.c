@@ -5,27 +5,49 @@
 #include "debugger/gdb/state.h"
 #include "debugger/gdb/target.h"
 
-static uint64_t read_rip(struct cv_gdb *gdb)
+/* The entry of this client's that is the reason of the stop; a watchpoint before a breakpoint, since gdb finds the
+ * latter by itself. NULL: the reason is none of its own. */
+static const struct cv_stop_spec *find_reason(struct cv_gdb *gdb)
 {
-    uint8_t bytes[16] = {0};
-    uint64_t rip = 0;
-    cv_inspect_reg(cv_session_vm(gdb->session), 0, CV_REG_RIP, bytes);
-    for (unsigned i = 8; i-- > 0;) {
-        rip = rip << 8 | bytes[i];
+    uint32_t numbers[CV_GDB_REASONS];
+    const struct cv_stop_spec *found = NULL;
+    size_t count = cv_session_reasons(gdb->session, numbers, CV_GDB_REASONS);
+    for (size_t i = 0; i < count && i < CV_GDB_REASONS; i++) {
+        const struct cv_stop_spec *spec =
+            cv_stop_get(cv_session_stops(gdb->session), numbers[i]);
+        if (spec != NULL && spec->client == CV_GDB_CLIENT_POINT &&
+            (found == NULL || spec->kind == CV_STOP_KIND_WATCH)) {
+            found = spec;
+        }
     }
-    return rip;
+    return found;
 }
 
 /* swbreak and hwbreak only when both sides agreed: gdb aborts otherwise. */
+static void append_point(struct cv_gdb *gdb)
+{
+    static const char *const watches[] = {"watch:", "rwatch:", "awatch:"};
+    const struct cv_stop_spec *spec = find_reason(gdb);
+    if (spec == NULL) {
+        return;
+    }
+    if (spec->kind == CV_STOP_KIND_WATCH) {
+        cv_reply_text(&gdb->reply, watches[spec->tag - '2']);
+        cv_reply_number(&gdb->reply, spec->addr);
+        cv_reply_text(&gdb->reply, ";");
+    } else if (spec->tag == '0' && gdb->swbreak) {
+        cv_reply_text(&gdb->reply, "swbreak:;");
+    } else if (spec->tag == '1' && gdb->hwbreak) {
+        cv_reply_text(&gdb->reply, "hwbreak:;");
+    }
+}
+
 static void append_reason(struct cv_gdb *gdb)
 {
     switch (gdb->stop) {
     case CV_STOP_BREAK:
-        if (gdb->swbreak && cv_breakpoint_has(&gdb->soft, read_rip(gdb))) {
-            cv_reply_text(&gdb->reply, "swbreak:;");
-        } else if (gdb->hwbreak && cv_breakpoint_has(&gdb->hard, read_rip(gdb))) {
-            cv_reply_text(&gdb->reply, "hwbreak:;");
-        }
+    case CV_STOP_HIT:
+        append_point(gdb);
         break;
     case CV_STOP_HISTORY_BEGIN:
         cv_reply_text(&gdb->reply, "replaylog:begin;");
@@ -88,8 +110,25 @@ static void tell_divergence(struct cv_gdb *gdb)
     }
 }
 
+/* Of what `monitor watch` and its kin set gdb knows nothing. */
+static void tell_others(struct cv_gdb *gdb)
+{
+    uint32_t numbers[CV_GDB_REASONS];
+    size_t count = cv_session_reasons(gdb->session, numbers, CV_GDB_REASONS);
+    for (size_t i = 0; i < count && i < CV_GDB_REASONS; i++) {
+        const struct cv_stop_spec *spec =
+            cv_stop_get(cv_session_stops(gdb->session), numbers[i]);
+        if (spec != NULL && spec->client == CV_GDB_CLIENT_MONITOR) {
+            cv_gdb_print(gdb, "Stop %u: %s at 0x%llx, icount %llu\n", numbers[i],
+                         cv_gdb_watch_name(spec), (unsigned long long)spec->addr,
+                         (unsigned long long)cv_session_icount(gdb->session));
+        }
+    }
+}
+
 void cv_gdb_run_move(struct cv_gdb *gdb, const struct cv_request *r)
 {
+    cv_gdb_break_sweep(gdb);
     if (cv_gdb_interrupted_late(gdb)) {
         gdb->stop = CV_STOP_INTERRUPT;
     } else if (r->kind == CV_REQUEST_BACK_STEP) {
@@ -106,6 +145,8 @@ void cv_gdb_run_move(struct cv_gdb *gdb, const struct cv_request *r)
     }
     if (gdb->stop == CV_STOP_DIVERGED) {
         tell_divergence(gdb);
+    } else if (gdb->stop == CV_STOP_BREAK || gdb->stop == CV_STOP_HIT) {
+        tell_others(gdb);
     }
     cv_gdb_run_stop_reply(gdb);
 }

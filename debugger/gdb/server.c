@@ -1,5 +1,6 @@
 #include "debugger/gdb/server.h"
 #include "core/base/error.h"
+#include "core/inspect.h"
 #include "debugger/gdb/state.h"
 #include "debugger/gdb/target.h"
 
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 200 /* between two looks at config.quit */
+#define LINE_MAX_BYTES 1024u
 #define LATE_MS 250 /* a human who types the next command needs longer */
 
 static void end_service(struct cv_gdb *gdb, enum cv_gdb_end end)
@@ -137,21 +139,44 @@ static void send_frame(struct cv_gdb *gdb, const uint8_t *payload, size_t len)
     send_bytes(gdb, gdb->frame, gdb->frame_len);
 }
 
-void cv_gdb_print(struct cv_gdb *gdb, const char *fmt, ...)
+/* len <= LINE_MAX_BYTES */
+static void print_bytes(struct cv_gdb *gdb, const char *text, size_t len)
 {
-    char text[1024];
-    uint8_t packet[1 + 2 * sizeof(text)];
     static const char digits[] = "0123456789abcdef";
-    va_list ap;
-    va_start(ap, fmt);
-    size_t len = cv_vformat(text, sizeof(text), fmt, ap);
-    va_end(ap);
+    uint8_t packet[1 + 2 * LINE_MAX_BYTES];
     packet[0] = 'O';
     for (size_t i = 0; i < len; i++) {
         packet[1 + 2 * i] = (uint8_t)digits[(uint8_t)text[i] >> 4];
         packet[2 + 2 * i] = (uint8_t)digits[text[i] & 15];
     }
     send_frame(gdb, packet, 1 + 2 * len);
+}
+
+void cv_gdb_print(struct cv_gdb *gdb, const char *fmt, ...)
+{
+    char text[LINE_MAX_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    size_t len = cv_vformat(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    print_bytes(gdb, text, len);
+}
+
+void cv_gdb_print_agent(struct cv_gdb *gdb, const char *text, size_t len)
+{
+    while (len > 0) {
+        const char *newline = memchr(text, '\n', len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES);
+        size_t part = newline != NULL ? (size_t)(newline - text) + 1 : len;
+        part = part < LINE_MAX_BYTES ? part : LINE_MAX_BYTES;
+        if (!gdb->in_line) {
+            cv_gdb_print(gdb, "%llu: ",
+                         (unsigned long long)cv_session_icount(gdb->session));
+        }
+        print_bytes(gdb, text, part);
+        gdb->in_line = newline == NULL;
+        text += part;
+        len -= part;
+    }
 }
 
 void cv_gdb_refuse_write(struct cv_gdb *gdb)
@@ -202,6 +227,16 @@ static void execute(struct cv_gdb *gdb, const struct cv_request *r)
     case CV_REQUEST_BREAK_INSERT:
     case CV_REQUEST_BREAK_REMOVE:
         cv_gdb_break_change(gdb, r);
+        break;
+    case CV_REQUEST_FILE_SETFS:
+    case CV_REQUEST_FILE_OPEN:
+    case CV_REQUEST_FILE_CLOSE:
+    case CV_REQUEST_FILE_READ:
+    case CV_REQUEST_FILE_FSTAT:
+    case CV_REQUEST_FILE_STAT:
+    case CV_REQUEST_FILE_READLINK:
+    case CV_REQUEST_FILE_CHANGE:
+        cv_gdb_file(gdb, r);
         break;
     case CV_REQUEST_COMMAND:
         cv_gdb_monitor(gdb, r->text);
@@ -301,6 +336,22 @@ static bool ask_interrupted(void *arg)
     return cv_gdb_interrupted(arg);
 }
 
+static bool host_reg(void *arg, unsigned number, uint64_t *value)
+{
+    return cv_gdb_reg_value(arg, number, value);
+}
+
+static bool host_read(void *arg, uint64_t addr, void *dst, size_t len)
+{
+    struct cv_gdb *gdb = arg;
+    return cv_inspect_mem(cv_session_vm(gdb->session), 0, addr, dst, len) == len;
+}
+
+static void host_print(void *arg, const char *text, size_t len)
+{
+    cv_gdb_print_agent(arg, text, len);
+}
+
 static void run_service(struct cv_gdb *gdb)
 {
     while (!asked_to_quit(gdb)) {
@@ -330,10 +381,14 @@ int cv_gdb_serve(struct cv_session *session, int fd, const struct cv_gdb_config 
     gdb->target = cv_gdb_target(gdb->config.arch);
     cv_packet_reader_reset(&gdb->reader);
     struct cv_frontend frontend = {.arg = gdb, .interrupted = ask_interrupted};
+    struct cv_agent_host host = {gdb, host_reg, host_read, host_print};
+    gdb->space = CV_STOP_ANY_SPACE;
     cv_session_set_frontend(session, &frontend);
+    cv_session_set_host(session, &host);
     run_service(gdb);
     cv_gdb_break_drop_all(gdb);
     cv_session_set_frontend(session, NULL);
+    cv_session_set_host(session, NULL);
     int end = (int)gdb->end;
     free(gdb);
     return end;

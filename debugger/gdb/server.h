@@ -4,7 +4,7 @@
  * Spec:    "Debugging with GDB", appendix "GDB Remote Serial Protocol"; measured against gdb 13.1
  * Inputs:  a connected descriptor (UNIX socket, loopback TCP, socketpair); the caller accepts and closes it
  * Thread:  runs on the engine thread until the client is gone
- * Missing: watchpoints, conditions and commands evaluated here (gdb evaluates conditions itself), vFile
+ * Missing: non-stop mode, tracepoints; writes (a recording is the past)
  */
 #ifndef CV_DEBUGGER_GDB_SERVER_H
 #define CV_DEBUGGER_GDB_SERVER_H
@@ -22,6 +22,9 @@ struct cv_gdb_config { /* all may be NULL */
     bool (*slide)(void *arg, uint64_t *slide);
     /* Asked at least every 200 ms while waiting and every 2^20 steps of a travel: true ends the service. */
     bool (*quit)(void *arg);
+    /* Read-only files of the trace, for vFile; the bytes live as long as the service. False: there is none of that name. */
+    bool (*file)(void *arg, const char *name, const uint8_t **data, uint64_t *len);
+    const char *exec_file; /* which of them runs, for qXfer:exec-file */
     const char *version; /* for `monitor info version` */
 };
 

@@ -5,7 +5,7 @@
 #ifndef CV_DEBUGGER_GDB_STATE_H
 #define CV_DEBUGGER_GDB_STATE_H
 
-#include "debugger/breakpoint.h"
+#include "debugger/gdb/points.h"
 #include "debugger/gdb/server.h"
 #include "debugger/session.h"
 #include "debugger/tinygdbstub/packet.h"
@@ -15,6 +15,11 @@
 #define CV_GDB_BULK_MAX    (CV_PACKET_MAX / 2 - 16) /* bytes in one reply, hex or escaped */
 #define CV_GDB_BOOKMARKS   64u
 #define CV_GDB_TRAIL       64u
+#define CV_GDB_FILES       8u
+#define CV_GDB_REASONS     64u
+
+/* Whose an entry of the stop table is. Its tag is the type of a Z packet, or nothing. */
+enum cv_gdb_client { CV_GDB_CLIENT_POINT = 1, CV_GDB_CLIENT_MONITOR = 2 };
 
 struct cv_gdb {
     struct cv_session *session;
@@ -39,9 +44,15 @@ struct cv_gdb {
     uint8_t bulk[CV_GDB_BULK_MAX];
     bool silent; /* no reply at all */
     /* state of the debugger */
-    struct cv_breakpoint_set soft, hard;
+    struct cv_gdb_points points;
+    uint64_t space; /* address space that new breakpoints hold in; CV_STOP_ANY_SPACE */
     enum cv_stop_reason stop;
-    bool phys; /* m and its kin take guest physical addresses */
+    bool in_line; /* what conditions and commands print: the last line has not ended */
+    struct {
+        const uint8_t *data; /* NULL: not open */
+        uint64_t len;
+    } files[CV_GDB_FILES];
+    bool phys; /* m and its kin take guest physical addresses, and so do Z2 to Z4 */
     cv_icount bookmarks[CV_GDB_BOOKMARKS];
     unsigned bookmark_count;
     cv_icount trail[CV_GDB_TRAIL]; /* places left by seeks, for back and forward */
@@ -50,6 +61,8 @@ struct cv_gdb {
 
 /* server.c */
 void cv_gdb_print(struct cv_gdb *gdb, const char *fmt, ...) CV_PRINTF(2, 3); /* an O packet */
+/* Text of conditions and commands, each line with the icount before it. */
+void cv_gdb_print_agent(struct cv_gdb *gdb, const char *text, size_t len);
 bool cv_gdb_interrupted(struct cv_gdb *gdb); /* Ctrl-C, a vanished client, or quit */
 /* A Ctrl-C came just before this move, between two of the moves that make up one command of gdb
  * (reverse-next is many `bs`): it is meant for the command. Asked once a move. */
@@ -66,11 +79,21 @@ void cv_gdb_mem_crc(struct cv_gdb *gdb, const struct cv_request *r);
 void cv_gdb_run_move(struct cv_gdb *gdb, const struct cv_request *r);
 void cv_gdb_run_stop_reply(struct cv_gdb *gdb);
 void cv_gdb_break_change(struct cv_gdb *gdb, const struct cv_request *r);
+const char *cv_gdb_watch_name(const struct cv_stop_spec *spec);
+void cv_gdb_break_sweep(struct cv_gdb *gdb); /* before each move */
 void cv_gdb_break_drop_all(struct cv_gdb *gdb);
+/* An agent expression of these bytes; NULL: refused, and the reply says why. */
+struct cv_agent_code *cv_gdb_break_code(struct cv_gdb *gdb, const uint8_t *bytes, size_t len);
+void cv_gdb_file(struct cv_gdb *gdb, const struct cv_request *r); /* vFile */
+bool cv_gdb_reg_value(struct cv_gdb *gdb, unsigned n, uint64_t *value); /* of at most 8 bytes */
+uint64_t cv_gdb_rip(struct cv_gdb *gdb);
 void cv_gdb_query(struct cv_gdb *gdb, const struct cv_request *r);
 void cv_gdb_thread_id(struct cv_gdb *gdb); /* appends "p1.1" or "1" */
 bool cv_gdb_thread_exists(const struct cv_request_thread *thread);
 void cv_gdb_monitor(struct cv_gdb *gdb, const char *line);
 void cv_gdb_question(struct cv_gdb *gdb, const char *args); /* monitor query */
+/* For verbs that travel: the place that was left is one to go back to; and gdb's user is told what to do. */
+void cv_gdb_remember(struct cv_gdb *gdb, cv_icount from);
+void cv_gdb_tell_move(struct cv_gdb *gdb);
 
 #endif

@@ -1,4 +1,3 @@
-#include "debugger/breakpoint.h"
 #include "debugger/position.h"
 
 #include <criterion/criterion.h>
@@ -47,25 +46,4 @@ Test(position, what_is_no_position_is_refused_with_a_sentence)
         cr_assert_not(cv_position_parse(BAD[i], &pos, &err), "%s", BAD[i]);
         cr_assert_eq(err.code, CV_EXIT_USAGE);
     }
-}
-
-Test(breakpoint, the_set_is_sorted_and_counts)
-{
-    struct cv_breakpoint_set set = {0};
-    for (unsigned i = 0; i < 1000; i++) {
-        cr_assert(cv_breakpoint_add(&set, i * 7919 % 1000));
-    }
-    cr_assert(cv_breakpoint_add(&set, 500));
-    cr_assert_eq(set.count, 1000);
-    for (unsigned i = 0; i < 1000; i++) {
-        cr_assert_eq(set.list[i], i);
-    }
-    cr_assert(cv_breakpoint_remove(&set, 500));
-    cr_assert(cv_breakpoint_has(&set, 500));
-    cr_assert(cv_breakpoint_remove(&set, 500));
-    cr_assert_not(cv_breakpoint_has(&set, 500));
-    cr_assert_not(cv_breakpoint_remove(&set, 500));
-    cr_assert_not(cv_breakpoint_remove(&set, 1000));
-    cr_assert_eq(set.count, 999);
-    cv_breakpoint_fini(&set);
 }

@@ -68,7 +68,7 @@ Test(session, a_breakpoint_is_met_at_the_same_places_in_both_directions)
     cv_icount hits[16];
     unsigned count = 0;
     world_open(&w, &TIGHT);
-    cr_assert(cv_session_break_add(w.session, WORLD_RARE));
+    cr_assert(world_break(&w, WORLD_RARE));
     while (cv_session_continue(w.session) == CV_STOP_BREAK) {
         cr_assert_eq(world_rip(&w), WORLD_RARE);
         cr_assert_lt(count, 16);
@@ -93,11 +93,11 @@ Test(session, the_last_of_very_many_hits_is_found)
 {
     struct world w;
     world_open(&w, NULL); /* no checkpoint but the first: one interval with 40000 hits */
-    cr_assert(cv_session_break_add(w.session, WORLD_FINAL));
+    cr_assert(world_break(&w, WORLD_FINAL));
     cr_assert_eq(cv_session_continue(w.session), CV_STOP_BREAK);
     cv_icount final = cv_session_icount(w.session);
-    cr_assert(cv_session_break_remove(w.session, WORLD_FINAL));
-    cr_assert(cv_session_break_add(w.session, WORLD_OFTEN));
+    cr_assert(world_unbreak(&w, WORLD_FINAL));
+    cr_assert(world_break(&w, WORLD_OFTEN));
     for (uint32_t calls = 39999; calls > 39900; calls--) {
         cr_assert_eq(cv_session_reverse_continue(w.session), CV_STOP_BREAK);
         cr_assert_eq(world_rip(&w), WORLD_OFTEN);
@@ -115,7 +115,7 @@ Test(session, a_breakpoint_at_the_present_place_is_not_met_again)
 {
     struct world w;
     world_open(&w, &TIGHT);
-    cr_assert(cv_session_break_add(w.session, WORLD_OFTEN));
+    cr_assert(world_break(&w, WORLD_OFTEN));
     cr_assert_eq(cv_session_continue(w.session), CV_STOP_BREAK);
     cr_assert_eq(world_calls(&w), 0);
     cr_assert_eq(cv_session_continue(w.session), CV_STOP_BREAK);
@@ -151,7 +151,7 @@ Test(session, a_range_step_ends_outside_the_range_or_at_a_breakpoint)
     cr_assert_eq(world_rip(&w), WORLD_OFTEN);
     cr_assert_eq(cv_session_step_range(w.session, WORLD_OFTEN, WORLD_RARE), CV_STOP_STEP);
     cr_assert_eq(world_rip(&w), WORLD_LOOP + 5);
-    cr_assert(cv_session_break_add(w.session, WORLD_RARE));
+    cr_assert(world_break(&w, WORLD_RARE));
     cr_assert_eq(cv_session_step_range(w.session, WORLD_ENTRY, 0x101000), CV_STOP_BREAK);
     cr_assert_eq(world_rip(&w), WORLD_RARE);
     world_close(&w);
@@ -173,7 +173,7 @@ Test(session, a_travel_that_is_interrupted_stands_at_a_definite_place)
     uint8_t again[16];
     world_open(&w, &TIGHT);
     cr_assert_eq(cv_session_seek(w.session, 300000), CV_STOP_STEP);
-    cr_assert(cv_session_break_add(w.session, 0xdead));
+    cr_assert(world_break(&w, 0xdead));
     cv_session_set_frontend(w.session, &frontend);
     cr_assert_eq(cv_session_reverse_continue(w.session), CV_STOP_INTERRUPT);
     cr_assert_gt(asked, 0);

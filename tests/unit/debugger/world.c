@@ -61,6 +61,28 @@ void world_close(struct world *w)
     close(w->fd);
 }
 
+uint32_t world_break(struct world *w, cv_gva gva)
+{
+    struct cv_stop_spec spec = {
+        .kind = CV_STOP_KIND_BREAK, .addr = gva, .space = CV_STOP_ANY_SPACE};
+    return cv_stop_add(cv_session_stops(w->session), &spec);
+}
+
+bool world_unbreak(struct world *w, cv_gva gva)
+{
+    struct cv_stop_table *table = cv_session_stops(w->session);
+    uint32_t next;
+    bool found = false;
+    for (uint32_t n = cv_stop_next(table, 0); n != 0; n = next) {
+        const struct cv_stop_spec *spec = cv_stop_get(table, n);
+        next = cv_stop_next(table, n);
+        if (spec->kind == CV_STOP_KIND_BREAK && spec->addr == gva) {
+            found = cv_stop_remove(table, n);
+        }
+    }
+    return found;
+}
+
 uint64_t world_rip(struct world *w)
 {
     return cv_vm_cpu(cv_session_vm(w->session), 0)->rip;

@@ -15,6 +15,7 @@
 #define WORLD_RARE  0x10005bu
 #define WORLD_FINAL 0x100062u
 #define WORLD_CALLS 0x110000u /* u32: calls of often so far */
+#define WORLD_DONE  0x112000u /* u32: 0x12345678 once final has run */
 
 struct world {
     struct cv_file file;
@@ -26,6 +27,9 @@ struct world {
 /* Fails the test when anything goes wrong. */
 void world_open(struct world *world, const struct cv_timeline_config *config);
 void world_close(struct world *world);
+/* A breakpoint that always counts: its number in the session's table; and away with those at an address. */
+uint32_t world_break(struct world *world, cv_gva gva);
+bool world_unbreak(struct world *world, cv_gva gva);
 uint64_t world_rip(struct world *world);
 uint32_t world_calls(struct world *world);
 

@@ -1,0 +1,268 @@
+/*
+ * exec_find.c - travel to the next or previous event of a kind; who wrote or read memory last
+ *
+ * `next` stands behind the step of the event and `prev` before it, so that one after the other names the same event
+ * (docs/decisions/0007-stops.md). `last-write` looks at physical memory, whatever address it was written by, and by
+ * whom: guest code, the page walker, a device, an input. It comes back to where it was asked, unless told to `goto`.
+ */
+#include "core/base/error.h"
+#include "core/inspect.h"
+#include "debugger/gdb/monitor.h"
+
+#include <string.h>
+
+#define PAGE_BYTES    4096u
+#define TOUCH_DEFAULT 8u
+#define TOUCH_MAX     65536u
+#define SHOWN_MAX     16u
+
+static const struct event {
+    const char *name;
+    uint32_t tap;
+    const char *detail;
+} EVENTS[] = {
+    {"irq", CV_TAP_INTERRUPT, "vector"},
+    {"exc", CV_TAP_EXCEPTION, "vector"},
+    {"pf", CV_TAP_PAGE_FAULT, "address"},
+    {"syscall", CV_TAP_SYSCALL, "number"},
+    {"cr3", CV_TAP_CR3, "value"},
+    {"io", CV_TAP_PORT, "port"},
+    {"mmio", CV_TAP_MMIO, "physical address"},
+    {"dma", CV_TAP_DMA, "physical address"},
+    {"console", CV_TAP_CONSOLE, "byte"},
+};
+
+struct wish { /* of one travel to an event */
+    const struct event *event;
+    bool any;
+    uint64_t detail;
+};
+
+static bool is_wanted(void *arg, const struct cv_stop_place *place)
+{
+    const struct wish *wish = arg;
+    return wish->any || place->hit.detail == wish->detail;
+}
+
+static bool parse_wish(struct cv_gdb *gdb, const char *args, struct wish *wish)
+{
+    char word[24];
+    *wish = (struct wish){.any = true};
+    cv_gdb_word(&args, word, sizeof(word));
+    for (size_t i = 0; i < CV_ARRAY_LEN(EVENTS); i++) {
+        if (strcmp(word, EVENTS[i].name) == 0) {
+            wish->event = &EVENTS[i];
+        }
+    }
+    cv_gdb_word(&args, word, sizeof(word));
+    if (word[0] != '\0') {
+        wish->any = false;
+        if (!cv_gdb_number(word, &wish->detail) || args[0] != '\0') {
+            wish->event = NULL;
+        }
+    }
+    if (wish->event == NULL) {
+        cv_gdb_print(gdb, "Write one of irq, exc, pf, syscall, cr3, io, mmio, dma, console, and a number "
+                          "if only that vector, port, address or byte will do.\n");
+    }
+    return wish->event != NULL;
+}
+
+/* Back to where the search began; it changes nothing that gdb knows. */
+static void come_back(struct cv_gdb *gdb, cv_icount from)
+{
+    if (cv_session_icount(gdb->session) != from &&
+        cv_session_seek(gdb->session, from) == CV_STOP_INTERRUPT) {
+        cv_gdb_print(gdb, "Interrupted on the way back.\n");
+        cv_gdb_tell_move(gdb);
+    }
+}
+
+/* Why there is no answer; true when there is one. */
+static bool judge_search(struct cv_gdb *gdb, enum cv_stop_reason why, const char *what)
+{
+    switch (why) {
+    case CV_STOP_HIT:
+    case CV_STOP_BREAK:
+        return true;
+    case CV_STOP_HISTORY_BEGIN:
+        cv_gdb_print(gdb, "No %s between the beginning and here.\n", what);
+        return false;
+    case CV_STOP_HISTORY_END:
+        cv_gdb_print(gdb, "No %s between here and the end.\n", what);
+        return false;
+    case CV_STOP_DIVERGED:
+        cv_gdb_print(gdb, "The replay differs from the recording.\n");
+        return false;
+    default:
+        cv_gdb_print(gdb, "The search for %s was interrupted.\n", what);
+        return false;
+    }
+}
+
+static void travel_to_event(struct cv_gdb *gdb, const char *args, bool forward)
+{
+    struct wish wish;
+    cv_icount from = cv_session_icount(gdb->session);
+    if (!parse_wish(gdb, args, &wish)) {
+        return;
+    }
+    struct cv_stops stops = {.taps = wish.event->tap, .counts = is_wanted, .arg = &wish};
+    enum cv_stop_reason why = cv_session_find(gdb->session, &stops, forward);
+    if (!judge_search(gdb, why, wish.event->name)) {
+        come_back(gdb, from);
+        return;
+    }
+    gdb->stop = CV_STOP_STEP;
+    const struct cv_stop_place *place = cv_session_place(gdb->session);
+    cv_gdb_print(gdb, "%s: %s 0x%llx, in the step from icount %llu; standing %s it at icount %llu, rip 0x%llx\n",
+                 wish.event->name, wish.event->detail, (unsigned long long)place->hit.detail,
+                 (unsigned long long)place->hit.step, forward ? "behind" : "before",
+                 (unsigned long long)place->at, (unsigned long long)cv_gdb_rip(gdb));
+    cv_gdb_remember(gdb, from);
+    cv_gdb_tell_move(gdb);
+}
+
+void cv_gdb_verb_prev(struct cv_gdb *gdb, const char *args)
+{
+    travel_to_event(gdb, args, false);
+}
+
+void cv_gdb_verb_next(struct cv_gdb *gdb, const char *args)
+{
+    travel_to_event(gdb, args, true);
+}
+
+/* -- who touched memory ------------------------------------------------------------------------ */
+
+struct touch {
+    struct cv_watch parts[TOUCH_MAX / PAGE_BYTES + 1]; /* physical */
+    size_t part_count;
+    uint64_t len;
+    bool go;
+};
+
+static bool add_part(struct cv_gdb *gdb, struct touch *touch, uint64_t addr, uint64_t len,
+                     uint8_t kind)
+{
+    cv_gpa gpa = addr;
+    if (!gdb->phys && !cv_inspect_translate(cv_session_vm(gdb->session), 0, addr, &gpa)) {
+        cv_gdb_print(gdb, "0x%llx is not mapped here; \"monitor phys on\" takes physical addresses.\n",
+                     (unsigned long long)addr);
+        return false;
+    }
+    touch->parts[touch->part_count++] = (struct cv_watch){
+        .first = gpa, .last = gpa + (len - 1), .kinds = kind, .physical = true};
+    return true;
+}
+
+static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kind, struct touch *touch)
+{
+    char word[24];
+    uint64_t addr;
+    *touch = (struct touch){.len = TOUCH_DEFAULT};
+    cv_gdb_word(&args, word, sizeof(word));
+    bool ok = cv_gdb_number(word, &addr);
+    cv_gdb_word(&args, word, sizeof(word));
+    if (cv_gdb_number(word, &touch->len)) {
+        cv_gdb_word(&args, word, sizeof(word));
+    }
+    touch->go = strcmp(word, "goto") == 0;
+    if (!ok || (word[0] != '\0' && !touch->go) || touch->len == 0 || touch->len > TOUCH_MAX ||
+        addr + (touch->len - 1) < addr) {
+        cv_gdb_print(gdb, "Write ADDR [LEN] [goto], with LEN of 1 to 65536.\n");
+        return false;
+    }
+    for (uint64_t left = touch->len; left > 0;) {
+        uint64_t part = PAGE_BYTES - addr % PAGE_BYTES;
+        part = part < left ? part : left;
+        if (!add_part(gdb, touch, addr, part, kind)) {
+            return false;
+        }
+        addr += part;
+        left -= part;
+    }
+    return true;
+}
+
+/* The first bytes of the range, in hex. */
+static void show_bytes(struct cv_gdb *gdb, const struct touch *touch, char *text, size_t cap)
+{
+    size_t at = 0;
+    size_t shown = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < touch->part_count && shown < SHOWN_MAX; i++) {
+        const struct cv_watch *part = &touch->parts[i];
+        uint8_t bytes[SHOWN_MAX];
+        uint64_t len = part->last - part->first + 1;
+        size_t want = len < SHOWN_MAX - shown ? (size_t)len : SHOWN_MAX - shown;
+        size_t got = cv_inspect_phys(cv_session_vm(gdb->session), part->first, bytes, want);
+        for (size_t b = 0; b < got && at + 4 < cap; b++) {
+            at += cv_format(text + at, cap - at, "%s%02x", shown + b > 0 ? " " : "", bytes[b]);
+        }
+        shown += want;
+    }
+    if (touch->len > SHOWN_MAX && at + 4 < cap) {
+        cv_format(text + at, cap - at, " ..");
+    }
+}
+
+/* Behind the step that wrote: the new bytes, and whether it was no instruction. */
+static bool look_behind(struct cv_gdb *gdb, const struct touch *touch, char *text, size_t cap,
+                        bool *device)
+{
+    struct cv_stops stops = {.watches = touch->parts,
+                             .watch_count = touch->part_count,
+                             .taps = CV_TAP_DMA};
+    enum cv_stop_reason why = cv_session_find(gdb->session, &stops, true);
+    show_bytes(gdb, touch, text, cap);
+    *device = (cv_session_place(gdb->session)->hit.taps & CV_TAP_DMA) != 0;
+    return why == CV_STOP_HIT;
+}
+
+static void find_touch(struct cv_gdb *gdb, const char *args, uint8_t kind)
+{
+    struct touch touch;
+    char old[80];
+    char after[80];
+    bool device = false;
+    bool wrote = kind == CV_WATCH_WRITE;
+    cv_icount from = cv_session_icount(gdb->session);
+    if (!parse_touch(gdb, args, kind, &touch)) {
+        return;
+    }
+    struct cv_stops stops = {.watches = touch.parts, .watch_count = touch.part_count};
+    enum cv_stop_reason why = cv_session_find(gdb->session, &stops, false);
+    if (!judge_search(gdb, why, wrote ? "write" : "read")) {
+        come_back(gdb, from);
+        return;
+    }
+    cv_icount at = cv_session_icount(gdb->session);
+    uint64_t rip = cv_gdb_rip(gdb);
+    show_bytes(gdb, &touch, old, sizeof(old));
+    if (wrote && look_behind(gdb, &touch, after, sizeof(after), &device)) {
+        cv_gdb_print(gdb, "Written in the step from icount %llu, rip 0x%llx%s: %s before, %s behind\n",
+                     (unsigned long long)at, (unsigned long long)rip,
+                     device ? ", by a device or an input" : "", old, after);
+    } else {
+        cv_gdb_print(gdb, "%s in the step from icount %llu, rip 0x%llx: %s\n",
+                     wrote ? "Written" : "Read", (unsigned long long)at, (unsigned long long)rip,
+                     old);
+    }
+    come_back(gdb, touch.go ? at : from);
+    if (touch.go) {
+        gdb->stop = CV_STOP_STEP;
+        cv_gdb_remember(gdb, from);
+        cv_gdb_tell_move(gdb);
+    }
+}
+
+void cv_gdb_verb_last_write(struct cv_gdb *gdb, const char *args)
+{
+    find_touch(gdb, args, CV_WATCH_WRITE);
+}
+
+void cv_gdb_verb_last_read(struct cv_gdb *gdb, const char *args)
+{
+    find_touch(gdb, args, CV_WATCH_READ);
+}
