@@ -314,7 +314,11 @@ void cv_exec_run(struct cv_exec *x, struct cv_cpu *cpu)
         int64_t before = cpu->left;
         bool hand_over = off == 0 || run_blocks(x, cpu, off, &from);
         x->stats.native_steps += (uint64_t)(before - cpu->left);
-        if (!hand_over) {
+        if (hand_over && off != 0 && CV_UNLIKELY(x->bp_count != 0) &&
+            cv_exec_is_break(x, cpu->rip)) {
+            from = 0; /* a block that is older than this breakpoint ends right before it */
+            stale = false;
+        } else if (!hand_over) {
             stale = x->kind == CV_LEFT_HEAD && cpu->left >= CV_SLACK;
         } else {
             interpret(x, cpu);

@@ -82,6 +82,24 @@ Test(exec, a_breakpoint_inside_a_chained_loop_stops_before_its_instruction)
     twin_free(t);
 }
 
+/* inc rax; cpuid; inc rbx; jmp back: the block that is there already ends where CPUID is to be interpreted */
+Test(exec, a_breakpoint_behind_a_block_that_is_there_already_stops_before_an_interpreted_instruction)
+{
+    static const uint8_t code[] = {0x48, 0xff, 0xc0, 0x0f, 0xa2, 0x48, 0xff, 0xc3, 0xeb, 0xf6};
+    static const unsigned starts[] = {0, 3, 5, 8};
+    for (size_t i = 0; i < CV_ARRAY_LEN(starts); i++) {
+        struct twin *t = start(code, sizeof(code));
+        check(t, 1000);
+        cv_gva bp = LOW_BASE + starts[i];
+        cv_exec_breakpoints(t->a.exec, &bp, 1);
+        machine_run(&t->a, 5000);
+        cr_assert(cv_exec_break_hit(t->a.exec), "at offset %u", starts[i]);
+        cr_assert_eq(t->a.cpu->rip, bp);
+        cr_assert_leq(cv_cpu_icount(t->a.cpu), 1004, "at offset %u", starts[i]);
+        twin_free(t);
+    }
+}
+
 Test(exec, a_deadline_wins_over_a_breakpoint_at_the_same_boundary)
 {
     struct twin *t = start(loop, sizeof(loop));
