@@ -88,6 +88,8 @@ full)
     script tests/replay/test_kernels.py
     script tests/gdb/test_gdb.py
     script tests/gdb/test_gdb32.py
+    script tests/gdb/test_stops.py
+    script tests/gdb/test_link.py
     script tests/mutation/mutate.py
     script tests/diff/system/run.py
     script tests/fuzz/run.sh 6

@@ -13,8 +13,9 @@
 
 #define PAGE_BYTES    4096u
 #define TOUCH_DEFAULT 8u
-#define TOUCH_MAX     65536u
+#define TOUCH_MAX     4096u
 #define SHOWN_MAX     16u
+#define SHOWN_CHARS   (3 * SHOWN_MAX + 1)
 
 static const struct event {
     const char *name;
@@ -115,10 +116,11 @@ static void travel_to_event(struct cv_gdb *gdb, const char *args, bool forward)
     }
     gdb->stop = CV_STOP_STEP;
     const struct cv_stop_place *place = cv_session_place(gdb->session);
-    cv_gdb_print(gdb, "%s: %s 0x%llx, in the step from icount %llu; standing %s it at icount %llu, rip 0x%llx\n",
+    cv_gdb_print(gdb, "%s: %s 0x%llx, in the step from icount %llu, at rip 0x%llx; standing %s it at icount %llu, rip 0x%llx\n",
                  wish.event->name, wish.event->detail, (unsigned long long)place->hit.detail,
-                 (unsigned long long)place->hit.step, forward ? "behind" : "before",
-                 (unsigned long long)place->at, (unsigned long long)cv_gdb_rip(gdb));
+                 (unsigned long long)place->hit.step, (unsigned long long)place->hit.rip,
+                 forward ? "behind" : "before", (unsigned long long)place->at,
+                 (unsigned long long)cv_gdb_rip(gdb));
     cv_gdb_remember(gdb, from);
     cv_gdb_tell_move(gdb);
 }
@@ -140,6 +142,7 @@ struct touch {
     size_t part_count;
     uint64_t len;
     bool go;
+    uint8_t before[TOUCH_MAX], behind[TOUCH_MAX];
 };
 
 static bool add_part(struct cv_gdb *gdb, struct touch *touch, uint64_t addr, uint64_t len,
@@ -160,17 +163,19 @@ static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kind, stru
 {
     char word[24];
     uint64_t addr;
+    uint64_t len;
     *touch = (struct touch){.len = TOUCH_DEFAULT};
     cv_gdb_word(&args, word, sizeof(word));
     bool ok = cv_gdb_number(word, &addr);
     cv_gdb_word(&args, word, sizeof(word));
-    if (cv_gdb_number(word, &touch->len)) {
+    if (cv_gdb_number(word, &len)) {
+        touch->len = len;
         cv_gdb_word(&args, word, sizeof(word));
     }
     touch->go = strcmp(word, "goto") == 0;
     if (!ok || (word[0] != '\0' && !touch->go) || touch->len == 0 || touch->len > TOUCH_MAX ||
         addr + (touch->len - 1) < addr) {
-        cv_gdb_print(gdb, "Write ADDR [LEN] [goto], with LEN of 1 to 65536.\n");
+        cv_gdb_print(gdb, "Write ADDR [LEN] [goto], with LEN of 1 to 4096.\n");
         return false;
     }
     for (uint64_t left = touch->len; left > 0;) {
@@ -185,48 +190,69 @@ static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kind, stru
     return true;
 }
 
-/* The first bytes of the range, in hex. */
-static void show_bytes(struct cv_gdb *gdb, const struct touch *touch, char *text, size_t cap)
+static void read_bytes(struct cv_gdb *gdb, const struct touch *touch, uint8_t *bytes)
 {
-    size_t at = 0;
-    size_t shown = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < touch->part_count && shown < SHOWN_MAX; i++) {
+    for (size_t i = 0; i < touch->part_count; i++) {
         const struct cv_watch *part = &touch->parts[i];
-        uint8_t bytes[SHOWN_MAX];
-        uint64_t len = part->last - part->first + 1;
-        size_t want = len < SHOWN_MAX - shown ? (size_t)len : SHOWN_MAX - shown;
-        size_t got = cv_inspect_phys(cv_session_vm(gdb->session), part->first, bytes, want);
-        for (size_t b = 0; b < got && at + 4 < cap; b++) {
-            at += cv_format(text + at, cap - at, "%s%02x", shown + b > 0 ? " " : "", bytes[b]);
-        }
-        shown += want;
-    }
-    if (touch->len > SHOWN_MAX && at + 4 < cap) {
-        cv_format(text + at, cap - at, " ..");
+        size_t len = (size_t)(part->last - part->first + 1);
+        cv_inspect_phys(cv_session_vm(gdb->session), part->first, bytes, len);
+        bytes += len;
     }
 }
 
-/* Behind the step that wrote: the new bytes, and whether it was no instruction. */
-static bool look_behind(struct cv_gdb *gdb, const struct touch *touch, char *text, size_t cap,
-                        bool *device)
+/* At most 16 bytes from `first` on, in hex. */
+static const char *show_bytes(const struct touch *touch, const uint8_t *bytes, size_t first,
+                              char text[SHOWN_CHARS])
+{
+    size_t at = 0;
+    for (size_t i = first; i < touch->len && i < first + SHOWN_MAX; i++) {
+        at += cv_format(text + at, SHOWN_CHARS - at, "%s%02x", at > 0 ? " " : "", bytes[i]);
+    }
+    return text;
+}
+
+/* The first byte that differs, unless all can be shown. */
+static size_t choose_first(const struct touch *touch)
+{
+    size_t first = 0;
+    while (touch->len > SHOWN_MAX && first < touch->len &&
+           touch->before[first] == touch->behind[first]) {
+        first++;
+    }
+    return first < touch->len ? first : 0;
+}
+
+/* Takes the step that wrote; was it no instruction? */
+static bool look_behind(struct cv_gdb *gdb, struct touch *touch, bool *device)
 {
     struct cv_stops stops = {.watches = touch->parts,
                              .watch_count = touch->part_count,
                              .taps = CV_TAP_DMA};
     enum cv_stop_reason why = cv_session_find(gdb->session, &stops, true);
-    show_bytes(gdb, touch, text, cap);
+    read_bytes(gdb, touch, touch->behind);
     *device = (cv_session_place(gdb->session)->hit.taps & CV_TAP_DMA) != 0;
     return why == CV_STOP_HIT;
+}
+
+static void tell_write(struct cv_gdb *gdb, const struct touch *touch, cv_icount at, uint64_t rip,
+                       bool device)
+{
+    char before[SHOWN_CHARS];
+    char behind[SHOWN_CHARS];
+    size_t first = choose_first(touch);
+    cv_gdb_print(gdb, "Written in the step from icount %llu, rip 0x%llx%s; from byte %zu on: %s before, %s behind\n",
+                 (unsigned long long)at, (unsigned long long)rip,
+                 device ? ", by a device or an input" : "", first,
+                 show_bytes(touch, touch->before, first, before),
+                 show_bytes(touch, touch->behind, first, behind));
 }
 
 static void find_touch(struct cv_gdb *gdb, const char *args, uint8_t kind)
 {
     struct touch touch;
-    char old[80];
-    char after[80];
     bool device = false;
     bool wrote = kind == CV_WATCH_WRITE;
+    char text[SHOWN_CHARS];
     cv_icount from = cv_session_icount(gdb->session);
     if (!parse_touch(gdb, args, kind, &touch)) {
         return;
@@ -238,16 +264,17 @@ static void find_touch(struct cv_gdb *gdb, const char *args, uint8_t kind)
         return;
     }
     cv_icount at = cv_session_icount(gdb->session);
-    uint64_t rip = cv_gdb_rip(gdb);
-    show_bytes(gdb, &touch, old, sizeof(old));
-    if (wrote && look_behind(gdb, &touch, after, sizeof(after), &device)) {
-        cv_gdb_print(gdb, "Written in the step from icount %llu, rip 0x%llx%s: %s before, %s behind\n",
+    uint64_t rip = cv_session_place(gdb->session)->hit.rip;
+    read_bytes(gdb, &touch, touch.before);
+    if (!wrote) {
+        cv_gdb_print(gdb, "Read in the step from icount %llu, rip 0x%llx: %s\n",
                      (unsigned long long)at, (unsigned long long)rip,
-                     device ? ", by a device or an input" : "", old, after);
+                     show_bytes(&touch, touch.before, 0, text));
+    } else if (look_behind(gdb, &touch, &device)) {
+        tell_write(gdb, &touch, at, rip, device);
     } else {
-        cv_gdb_print(gdb, "%s in the step from icount %llu, rip 0x%llx: %s\n",
-                     wrote ? "Written" : "Read", (unsigned long long)at, (unsigned long long)rip,
-                     old);
+        cv_gdb_print(gdb, "Interrupted; written in the step from icount %llu\n",
+                     (unsigned long long)at);
     }
     come_back(gdb, touch.go ? at : from);
     if (touch.go) {

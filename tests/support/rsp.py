@@ -5,7 +5,8 @@ import socket
 
 class Rsp:
     def __init__(self, path):
-        self.s = socket.socket(socket.AF_UNIX)
+        """path: of a UNIX socket, or (address, port)"""
+        self.s = socket.socket(socket.AF_UNIX if isinstance(path, str) else socket.AF_INET)
         self.s.settimeout(120)
         self.s.connect(path)
         self.buffer = b""
@@ -17,11 +18,14 @@ class Rsp:
         self.s.sendall(b"$" + data + b"#%02x" % (sum(data) & 255))
 
     def packet(self):
+        return self.packet_bytes().decode()
+
+    def packet_bytes(self):
         while True:
             m = re.search(rb"\$([^#]*)#[0-9a-f]{2}", self.buffer)
             if m:
                 self.buffer = self.buffer[m.end():]
-                return m.group(1).decode()
+                return m.group(1)
             data = self.s.recv(65536)
             if not data:
                 raise EOFError("the server closed the link")
