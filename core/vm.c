@@ -307,7 +307,6 @@ struct cv_vm *cv_vm_new(const struct cv_vm_config *config, const struct cv_exec_
         return NULL;
     }
     vm->disturbed = exec != NULL && exec->watch_all;
-    (void)cv_vm_disturb(vm);
     return vm;
 }
 
@@ -411,6 +410,9 @@ static enum cv_vm_exit run_loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
 static enum cv_vm_exit run(struct cv_vm *vm, cv_icount limit, bool to_idle)
 {
     enum cv_vm_exit out;
+    if (vm->disturbed) {
+        cv_vm_disturb(vm);
+    }
     if (vm->taps != NULL) {
         if (vm->end == CV_END_NONE) {
             cv_taps_clear_hit(vm->taps);
@@ -420,7 +422,7 @@ static enum cv_vm_exit run(struct cv_vm *vm, cv_icount limit, bool to_idle)
     cv_fpu_enter(&vm->cpu);
     do {
         out = run_loop(vm, limit, to_idle);
-    } while (out == CV_VM_HIT && cv_vm_disturb(vm));
+    } while (out == CV_VM_HIT && cv_vm_pass_hit(vm));
     cv_fpu_leave(&vm->cpu);
     if (vm->taps != NULL) {
         cv_taps_open(vm->taps, false);

@@ -34,8 +34,9 @@ struct cv_vm {
 /* vm_watch.c: cv_vm_watch() without its claim on the taps. */
 bool cv_vm_arm(struct cv_vm *vm, const struct cv_watch *list, size_t count,
                uint32_t taps) CV_MUST_CHECK;
-/* Is the hit at which a run stands one that only the disturbance asked for? Arms another list now and then. Called
- * once before the first run, too. */
-bool cv_vm_disturb(struct cv_vm *vm);
+/* cv_exec_config.watch_all: arms another list, made around what the guest uses now. */
+void cv_vm_disturb(struct cv_vm *vm);
+/* Is the hit at which a run stands one that only the disturbance asked for? */
+bool cv_vm_pass_hit(struct cv_vm *vm);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * vm_watch.c - what a machine's run looks for, and the disturbance that looks for everything
  */
+#include "core/base/check.h"
 #include "core/mem/taps.h"
 #include "core/vm_private.h"
 
@@ -96,18 +97,21 @@ static void choose_watch(struct cv_vm *vm, struct cv_watch *w)
     }
 }
 
-bool cv_vm_disturb(struct cv_vm *vm)
+void cv_vm_disturb(struct cv_vm *vm)
 {
     struct cv_watch list[CV_WATCHES_MAX];
-    if (!vm->disturbed) {
-        return false;
-    }
-    if (vm->disturb_hits++ % HITS_PER_LIST != 0) {
-        return true;
-    }
     for (unsigned i = 0; i < CV_WATCHES_MAX; i++) {
         choose_watch(vm, &list[i]);
     }
-    /* without memory it goes on with what it has */
-    return cv_vm_arm(vm, list, CV_WATCHES_MAX, CV_TAP_ALL) || vm->taps != NULL;
+    vm->disturb_hits = 0;
+    bool ok = cv_vm_arm(vm, list, CV_WATCHES_MAX, CV_TAP_ALL);
+    CV_ASSERT(ok || vm->taps == NULL); /* no memory: undisturbed */
+}
+
+bool cv_vm_pass_hit(struct cv_vm *vm)
+{
+    if (vm->disturbed && ++vm->disturb_hits == HITS_PER_LIST) {
+        cv_vm_disturb(vm);
+    }
+    return vm->disturbed;
 }
