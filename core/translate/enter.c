@@ -164,7 +164,10 @@ static void emit_leave(struct cv_exec *x)
     for (unsigned i = sizeof(saved); i-- > 0;) {
         push_pop(e, 0x58, saved[i]);
     }
-    cv_emit_u8(e, 0xc3);
+    /* Not ret: the processor would expect it to go back behind the stub's call. */
+    push_pop(e, 0x58, HR_CX);
+    cv_emit_u8(e, 0xff); /* jmp rcx */
+    cv_emit_u8(e, 0xe1);
 }
 
 void cv_enter_emit(struct cv_exec *x)

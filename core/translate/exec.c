@@ -76,7 +76,9 @@ static void enter(struct cv_exec *x, struct cv_cpu *cpu, uint32_t off)
     const struct cv_site *site = x->site;
     uint64_t low = x->flags >> 8 & 0xd5, of = x->flags & 1;
     cpu->rflags = (cpu->rflags & ~(uint64_t)CV_FL_ARITH) | low | of << 11;
-    cpu->rflags &= ~cv_liveness_rflags(site->mask);
+    if (site->mask != 0) {
+        cpu->rflags &= ~cv_liveness_rflags(site->mask);
+    }
     cpu->shadow = (site->acc & CV_SITE_SHADOW) != 0;
     cpu->left += site->undo;
     cpu->rip = site->rip;
