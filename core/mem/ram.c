@@ -102,7 +102,7 @@ bool cv_ram_write(struct cv_ram *ram, cv_gpa gpa, const void *src, uint64_t len)
     }
     if (len > 0) {
         if (CV_UNLIKELY(ram->on_copy_in != NULL)) {
-            ram->on_copy_in(ram->watch_arg, gpa);
+            ram->on_copy_in(ram->watch_arg, gpa, len);
         }
         cv_ram_touch(ram, gpa, len);
         cv_memcpy(ram->base + gpa, src, len);

@@ -48,7 +48,7 @@ struct cv_ram {
     bool (*on_pt_write)(void *arg, cv_gpa gpa, uint32_t len); /* true: keep watching */
     void *watch_arg;
     void (*on_watch_write)(void *arg, cv_gpa gpa, uint32_t len);
-    void (*on_copy_in)(void *arg, cv_gpa gpa); /* cv_ram_write(); arg is watch_arg */
+    void (*on_copy_in)(void *arg, cv_gpa gpa, uint64_t len); /* cv_ram_write(); arg is watch_arg */
     void *tags_arg; /* mem/tlb: withdraw every store tag, or those of one page */
     void (*withdraw_stores)(void *arg);
     void (*withdraw_page)(void *arg, cv_gpa page);

@@ -251,11 +251,22 @@ static void ram_written(void *arg, cv_gpa gpa, uint32_t len)
             gpa + more);
 }
 
-static void ram_copied(void *arg, cv_gpa gpa)
+/* A device or an input is about to write. What an instruction of the same step changes is judged by the bytes before
+ * both. */
+static void ram_copied(void *arg, cv_gpa gpa, uint64_t len)
 {
     struct cv_taps *t = arg;
-    if (t->open) {
-        cv_taps_note(t, CV_TAP_DMA, gpa);
+    if (!t->open) {
+        return;
+    }
+    cv_taps_note(t, CV_TAP_DMA, gpa);
+    while (t->spans[LINEAR_WRITE].count != 0 && len > 0) {
+        uint64_t room = CV_PAGE_SIZE - (gpa & (CV_PAGE_SIZE - 1));
+        uint32_t part = (uint32_t)(len < room ? len : room);
+        begin(t);
+        (void)keep(t, NO_PAGE, gpa, part); /* no memory: an instruction's change counts */
+        gpa += part;
+        len -= part;
     }
 }
 
@@ -423,7 +434,7 @@ static void connect(struct cv_taps *t)
     t->cpu->taps = on ? t : NULL;
     ram->watch_arg = t;
     ram->on_watch_write = on ? ram_written : NULL;
-    ram->on_copy_in = (t->wanted & CV_TAP_DMA) != 0 ? ram_copied : NULL;
+    ram->on_copy_in = on ? ram_copied : NULL;
 }
 
 bool cv_taps_arm(struct cv_taps *t, const struct cv_watch *list, size_t count,

@@ -32,7 +32,7 @@ def works(directory, name):
     text = text_of(out)
     check_log(name, text)
     check_work(name, text)
-    replays(trace, out, "plain", "tiny-tlb", ("no-chain", 0.1), ("interpreter", 0.01))
+    replays(trace, out, "plain", "tiny-tlb", ("no-chain", 0.1), ("watch-all", 0.1), ("interpreter", 0.01))
     seeks(directory, trace, "work " + name)
 
 

@@ -43,7 +43,7 @@ def boot(directory):
           (d["end"]["icount"], d["log_bytes"], d["file_bytes"]))
     out2, _ = expect(0, "replay", trace, "--console", timeout=600)
     check(out2 == out, "replayed console differs")
-    # six axes whole; dropping the TLB after each block is slow, so it covers a part
+    # the axes whole; dropping the TLB after each block is slow, so it covers a part
     states = {}
     for axis, options in AXES.items():
         if axis == "flush-each-block":

@@ -234,6 +234,55 @@ Test(roundtrip, breakpoints_and_stops_leave_the_path, .timeout = 60)
     memfile_fini(&m);
 }
 
+/* Steps at which a replay stops for the watch; each run goes at most `stride` steps. */
+static size_t list_hits(struct memfile *m, const struct outcome *out, cv_icount stride,
+                        cv_icount *hits, size_t cap)
+{
+    static const struct cv_watch watch = {0, 0x3fff, CV_WATCH_WRITE, true};
+    struct cv_trace *trace;
+    struct cv_replay *replay = open_replay(m, &trace);
+    struct cv_vm *vm = cv_replay_vm(replay);
+    enum cv_replay_exit exit;
+    size_t n = 0;
+    cv_replay_check_digests(replay, true);
+    cr_assert(cv_vm_watch(vm, &watch, 1, 0));
+    do {
+        cv_icount limit = stride == 0 ? CV_NEVER : cv_replay_icount(replay) + stride;
+        exit = cv_replay_run(replay, limit);
+        if (exit == CV_REPLAY_HIT) {
+            cr_assert_lt(n, cap);
+            cr_assert_not_null(cv_vm_hit(vm));
+            cr_assert_eq(cv_vm_hit(vm)->step + 1, cv_replay_icount(replay));
+            hits[n++] = cv_vm_hit(vm)->step;
+        }
+        if (exit == CV_REPLAY_REACHED && cv_replay_icount(replay) == out->end.icount) {
+            stride = 0; /* the last inputs and the end itself */
+        }
+    } while (exit == CV_REPLAY_HIT || exit == CV_REPLAY_REACHED);
+    assert_end(replay, out);
+    cv_replay_free(replay);
+    cv_trace_close(trace);
+    return n;
+}
+
+Test(roundtrip, hits_are_passed_on_whatever_the_limits, .timeout = 120)
+{
+    struct scenario s = {.steps = 1500000, .seed = 23, .input_odds = 2, .last = "w"};
+    static cv_icount straight[20000], stepped[20000];
+    struct memfile m;
+    struct outcome out;
+    memfile_init(&m);
+    scenario_record(&s, &m, 0, true, &out);
+    size_t n = list_hits(&m, &out, 0, straight, 20000);
+    cr_assert_gt(n, 100);
+    cr_assert_eq(straight[n - 1] + 1, out.end.icount); /* of the step that ended it */
+    for (cv_icount stride = 1; stride < 4000; stride = stride * 9 + 1) {
+        cr_assert_eq(list_hits(&m, &out, stride, stepped, 20000), n);
+        cr_assert_arr_eq(stepped, straight, n * sizeof(straight[0]));
+    }
+    memfile_fini(&m);
+}
+
 /* -- divergence ---------------------------------------------------------------------- */
 
 struct corruption {

@@ -23,6 +23,9 @@ struct cv_vm {
     const cv_gva *breaks;
     size_t breaks_count;
     bool skip_break;
+    struct cv_watch watch; /* kinds 0: none; any write to these bytes of RAM counts */
+    bool met, new_hit, has_hit;
+    struct cv_tap_hit hit;
     /* state */
     uint8_t end;
     uint32_t guest_exit;
@@ -124,6 +127,24 @@ static void serve_due(struct cv_vm *vm)
     }
 }
 
+static bool put(struct cv_vm *vm, cv_gpa gpa, const void *src, uint64_t len)
+{
+    const struct cv_watch *w = &vm->watch;
+    vm->met = vm->met || (w->kinds != 0 && gpa <= w->last && w->first < gpa + len);
+    return cv_ram_write(&vm->ram, gpa, src, len);
+}
+
+static void end_step(struct cv_vm *vm)
+{
+    if (vm->met) {
+        vm->hit = (struct cv_tap_hit){.step = vm->icount, .watches = {1}};
+        vm->new_hit = true;
+        vm->has_hit = true;
+        vm->met = false;
+    }
+    vm->icount++;
+}
+
 static void corrupt(struct cv_vm *vm)
 {
     if (vm->corrupt == 'r') {
@@ -142,7 +163,7 @@ static void step(struct cv_vm *vm)
     vm->regs[0] = x;
     if ((x >> 58) == 0) {
         uint64_t v = x ^ vm->regs[3];
-        (void)cv_ram_write(&vm->ram, (x >> 20) % RAM_WORK & ~7ull, &v, 8);
+        (void)put(vm, (x >> 20) % RAM_WORK & ~7ull, &v, 8);
         if ((x >> 50 & 0xff) == 1) {
             vm->skew += 250;
             vm->regs[1]++;
@@ -156,7 +177,19 @@ static void step(struct cv_vm *vm)
     if (vm->icount == vm->corrupt_at) {
         corrupt(vm);
     }
-    vm->icount++;
+    end_step(vm);
+}
+
+static void deliver(struct cv_vm *vm)
+{
+    vm->irq = false;
+    vm->halted = false;
+    vm->regs[2] += 3;
+    if (vm->last_rx == 'w') {
+        (void)put(vm, 0, &vm->regs[2], 8);
+        vm->end = CV_END_POWEROFF;
+    }
+    end_step(vm);
 }
 
 static bool is_break(struct cv_vm *vm)
@@ -175,6 +208,10 @@ static enum cv_vm_exit loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
         vm->phase = CV_PHASE_STEP;
         if (vm->end != CV_END_NONE) {
             return CV_VM_ENDED;
+        }
+        if (vm->new_hit) {
+            vm->new_hit = false;
+            return CV_VM_HIT;
         }
         if (vm->icount > limit || (vm->icount == limit && !to_idle)) {
             return CV_VM_LIMIT;
@@ -198,10 +235,7 @@ static enum cv_vm_exit loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
             continue;
         }
         if (vm->irq) {
-            vm->irq = false;
-            vm->halted = false;
-            vm->regs[2] += 3;
-            vm->icount++;
+            deliver(vm);
             continue;
         }
         if (vm->halted) {
@@ -211,7 +245,7 @@ static enum cv_vm_exit loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
         if (to_idle && vm->icount == limit) {
             return CV_VM_LIMIT;
         }
-        while (vm->icount < limit && !vm->halted &&
+        while (vm->icount < limit && !vm->halted && !vm->new_hit &&
                vm->icount + vm->skew < vm->timer_due &&
                vm->icount + vm->skew < vm->rx_due) {
             if (vm->breaks_count > 0 && !vm->skip_break && is_break(vm)) {
@@ -225,11 +259,13 @@ static enum cv_vm_exit loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
 
 enum cv_vm_exit cv_vm_run(struct cv_vm *vm, cv_icount limit)
 {
+    vm->has_hit = vm->has_hit && vm->end != CV_END_NONE;
     return loop(vm, limit, false);
 }
 
 enum cv_vm_exit cv_vm_run_to_idle(struct cv_vm *vm, cv_icount at)
 {
+    vm->has_hit = vm->has_hit && vm->end != CV_END_NONE;
     return loop(vm, at, true);
 }
 
@@ -272,8 +308,7 @@ bool cv_vm_input(struct cv_vm *vm, const struct cv_input *input)
         return true;
     }
     if (poke) {
-        return cv_ram_write(&vm->ram, cv_ld64(input->data), input->data + 8,
-                            input->len - 8);
+        return put(vm, cv_ld64(input->data), input->data + 8, input->len - 8);
     }
     memcpy(vm->fifo + vm->fifo_count, input->data, input->len);
     vm->fifo_count += input->len;
@@ -355,6 +390,7 @@ bool cv_vm_load(struct cv_vm *vm, const uint8_t *buf, size_t len)
         .mode = CV_SECTION_LOAD, .buf = (uint8_t *)(uintptr_t)buf, .cap = len};
     walk(vm, &s);
     vm->phase = CV_PHASE_STEP;
+    vm->met = vm->new_hit = vm->has_hit = false;
     return !s.failed && s.pos == len;
 }
 
@@ -394,6 +430,19 @@ void cv_vm_breakpoints(struct cv_vm *vm, const cv_gva *list, size_t count)
 void cv_vm_skip_first_break(struct cv_vm *vm)
 {
     vm->skip_break = true;
+}
+
+bool cv_vm_watch(struct cv_vm *vm, const struct cv_watch *list, size_t count, uint32_t taps)
+{
+    (void)taps;
+    vm->watch = count != 0 ? list[0] : (struct cv_watch){.first = 0};
+    vm->met = vm->new_hit = vm->has_hit = false;
+    return count <= 1;
+}
+
+const struct cv_tap_hit *cv_vm_hit(const struct cv_vm *vm)
+{
+    return vm->has_hit ? &vm->hit : NULL;
 }
 
 const struct cv_exec_stats *cv_vm_exec_stats(const struct cv_vm *vm)

@@ -4,7 +4,8 @@
  * It has the loop of the real one (B1 to B5), RAM, a timer, a serial port whose received
  * bytes reach the CPU a little later, halting and resets. Bytes it is fed make it panic
  * ('p'), power off ('q'), exit ('x'), triple-fault ('t'), take an exception for good
- * ('f') or return from it ('r').
+ * ('f'), return from it ('r') or, in the step that delivers the interrupt, write to
+ * address 0 and power off ('w'). It keeps one watch, on any write to bytes of RAM.
  */
 #ifndef CV_TESTS_TOY_VM_H
 #define CV_TESTS_TOY_VM_H

@@ -3,6 +3,7 @@
  *
  * Spec: Intel SDM 3A chapter 7 "Task Management"
  */
+#include "core/mem/taps.h"
 #include "legacy.h"
 
 static struct machine *m;
@@ -504,6 +505,24 @@ Test(task, an_old_tss_that_cannot_hold_the_state_is_an_invalid_tss)
 }
 
 /* SDM 3A "Task Management in 64-bit Mode" (7.7) */
+/* What was saved before the fault has taken place, also where it is what stood there. */
+Test(task, a_switch_that_was_committed_is_told_though_the_new_task_faults)
+{
+    const struct cv_watch list[] = {{TSS + 0x28, TSS + 0x2b, CV_WATCH_WRITE, false},
+                                    {TSS_B + 0x20, TSS_B + 0x23, CV_WATCH_READ, false}};
+    struct cv_taps *taps = cv_taps_new(cpu);
+    cr_assert_not_null(taps);
+    cr_assert(cv_taps_arm(taps, list, 2, CV_TAP_CR3));
+    put32(m, TSS + 0x28, (uint32_t)cpu->gpr[CV_RAX]);
+    put16(m, TSS_B + 0x4c, 0xffc0); /* CS */
+    cr_assert(!jump(B));
+    cv_taps_take_back(taps);
+    cr_assert(cv_taps_conclude(taps, CV_NEVER));
+    cr_assert_eq(cv_taps_hit(taps)->watches[0], 3);
+    cr_assert_eq(cv_taps_hit(taps)->taps, 0);
+    cv_taps_free(taps);
+}
+
 Test(task, ia_32e_mode_has_no_task_switches)
 {
     teardown();

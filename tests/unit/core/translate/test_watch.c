@@ -322,6 +322,26 @@ Test(watch, what_faults_has_not_happened_and_the_delivery_has)
     end(&s);
 }
 
+Test(watch, an_instruction_that_faulted_is_told_when_it_is_done)
+{
+    struct bench s = BEGIN("\x48\xa5"); /* movsq, to a page that is not there yet */
+    twin_map(s.t, 256 + 2, 0);
+    twin_set(s.t, CV_RDI, D + 0x2000);
+    watch(&s, R, D + 0x1100, 8);
+    watch(&s, W, D + 0x2007, 1);
+    watcher_arm(s.a, s.list, 2, 0);
+    watcher_arm(s.b, s.list, 2, 0);
+    watcher_run(s.a, 1);
+    watcher_run(s.b, 1);
+    cr_assert_eq(s.b->count, 0);
+    cr_assert_eq(s.t->b.cpu->cr2, D + 0x2000);
+    twin_map(s.t, 256 + 2, D_PHYS(2) | PTE_P | PTE_W | PTE_U);
+    s.t->a.cpu->rip = s.t->b.cpu->rip = LOW_BASE;
+    run(&s, 0);
+    expect(&s, 1, 3);
+    end(&s);
+}
+
 Test(watch, implicit_accesses_are_accesses)
 {
     /* mov eax, 0x23; mov ds, eax; ud2 */
@@ -452,6 +472,29 @@ Test(watch, pages_with_watches_stay_in_translated_code)
     cr_assert_leq(stats->interp_steps - interpreted, 2 * CV_EXEC_SLACK);
     cr_assert_gt(stats->exits_slow - slow, 40000); /* and each access was looked at */
     end(&s);
+}
+
+/* A page becomes code while a watch withholds its store tag: the next store must be seen all the same. */
+Test(watch, code_on_a_watched_page_may_be_changed)
+{
+    for (unsigned physical = 0; physical < 2; physical++) {
+        /* mov byte [rdi+0x800], 1; call rdi; call rdi; mov byte [rdi+1], 0xc1; call rdi */
+        struct bench s = BEGIN("\xc6\x87\0\x08\0\0\1\xff\xd7\xff\xd7\xc6\x47\1\xc1\xff\xd7");
+        uint8_t code[] = {0xff, 0xc0, 0xc3}; /* inc eax; ret - then inc ecx */
+        twin_poke(s.t, CODE_PHYS + 8192, code, sizeof(code));
+        twin_set(s.t, CV_RDI, LOW_BASE + 0x1000);
+        twin_set(s.t, CV_RAX, 0);
+        twin_set(s.t, CV_RCX, 0);
+        if (physical != 0) {
+            watch_physical(&s, W, CODE_PHYS + 8192 + 0x900, 1);
+        } else {
+            watch(&s, W, LOW_BASE + 0x1900, 1);
+        }
+        run(&s, 0);
+        cr_assert_eq(s.t->a.cpu->gpr[CV_RAX], 2);
+        cr_assert_eq(s.t->a.cpu->gpr[CV_RCX], 1);
+        end(&s);
+    }
 }
 
 Test(watch, arming_and_disarming_leave_no_misses_behind)

@@ -156,11 +156,32 @@ Test(vm_watch, what_an_input_and_its_step_undo_is_no_change)
 {
     /* mov byte [DATA], 0 */
     struct cv_vm *vm = BEGIN("\xc6\x05\0\0\x20\0\0");
-    struct cv_watch list[2] = {{DATA, DATA, CV_WATCH_CHANGE, true}, {DATA, DATA, CV_WATCH_WRITE, true}};
-    cr_assert(cv_vm_watch(vm, list, 2, 0));
+    struct cv_watch list[4] = {{DATA, DATA, CV_WATCH_CHANGE, false},
+                               {DATA, DATA, CV_WATCH_WRITE, false},
+                               {DATA, DATA, CV_WATCH_CHANGE, true},
+                               {DATA, DATA, CV_WATCH_WRITE, true}};
+    cr_assert(cv_vm_watch(vm, list, 4, 0));
+    cr_assert(poke(vm, DATA, "\1", 1));
+    cr_assert_eq(cv_vm_run(vm, 1000), CV_VM_HIT);
+    expect(vm, 0, 0xa, 0);
+    cv_vm_free(vm);
+    vm = BEGIN("\xc6\x05\0\0\x20\0\0");
+    cr_assert(cv_vm_watch(vm, list, 2, 0)); /* nobody watches what the input writes */
     cr_assert(poke(vm, DATA, "\1", 1));
     cr_assert_eq(cv_vm_run(vm, 1000), CV_VM_HIT);
     expect(vm, 0, 2, 0);
+    cv_vm_free(vm);
+}
+
+Test(vm_watch, a_fault_takes_back_its_own_accesses_only)
+{
+    struct cv_vm *vm = BEGIN("\x90\x90\x0f\x0b"); /* ud2 without an IDT */
+    watch(vm, CV_WATCH_WRITE, DATA, 1, true, 0);
+    cr_assert_eq(cv_vm_run(vm, 2), CV_VM_LIMIT);
+    cr_assert(poke(vm, DATA, "\0", 1)); /* the value it has */
+    cr_assert_eq(cv_vm_run(vm, 100), CV_VM_HIT);
+    expect(vm, 2, 1, 0);
+    cr_assert_eq(cv_vm_run(vm, 100), CV_VM_ENDED);
     cv_vm_free(vm);
 }
 
@@ -193,6 +214,31 @@ Test(vm_watch, restoring_a_state_meets_nothing_and_keeps_the_watches)
     cr_assert_null(cv_vm_hit(vm));
     cr_assert_eq(cv_vm_run(vm, 1000), CV_VM_HIT);
     expect(vm, 1, 1, 0);
+    cr_assert(cv_ram_write(cv_vm_ram(vm), DATA, "\7\7\7\7", 4));
+    cr_assert_eq(cv_vm_run(vm, 4), CV_VM_LIMIT); /* the step from 4 is the next store */
+    cr_assert_eq(cv_vm_run(vm, 1000), CV_VM_HIT);
+    expect(vm, 4, 1, 0);
+    cv_vm_free(vm);
+}
+
+/* A poke of many pages, over a watch of 1 MiB: every page is kept and compared. */
+Test(vm_watch, long_inputs_are_compared_byte_by_byte)
+{
+    static uint8_t data[8 + 60000];
+    struct cv_vm *vm = BEGIN("\x90\x90\x90\x90\x90\x90");
+    struct cv_watch list[3] = {{DATA + 3, DATA + 3, CV_WATCH_CHANGE, true},
+                               {DATA + 59999 + 5, DATA + 59999 + 5, CV_WATCH_CHANGE, true},
+                               {DATA - 0x80000, DATA + 0x7ffff, CV_WATCH_CHANGE, true}};
+    struct cv_input input = {.kind = CV_INPUT_POKE_MEM, .len = sizeof(data), .data = data};
+    uint64_t gpa = DATA + 5;
+    memcpy(data, &gpa, 8);
+    cr_assert(cv_vm_watch(vm, list, 3, 0));
+    cr_assert(cv_vm_input(vm, &input));
+    cr_assert_eq(cv_vm_run(vm, 1), CV_VM_LIMIT); /* zeroes for zeroes */
+    data[sizeof(data) - 1] = 1;
+    cr_assert(cv_vm_input(vm, &input));
+    cr_assert_eq(cv_vm_run(vm, 1000), CV_VM_HIT);
+    expect(vm, 1, 6, 0);
     cv_vm_free(vm);
 }
 
