@@ -652,6 +652,7 @@ bool cv_vm_load(struct cv_vm *vm, const uint8_t *buf, size_t len)
     if (vm->taps != NULL) {
         cv_taps_forget(vm->taps);
     }
+    cv_exec_skip_first(vm->exec, false); /* it was meant for another place */
     cv_tlb_drop_all(vm->tlb);
     cv_control_changed(&vm->cpu);
     vm->phase = CV_PHASE_STEP;

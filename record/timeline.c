@@ -8,7 +8,7 @@
  *   T3  the set of checkpoints never changes what the machine does, only how long a seek takes
  *   T4  a checkpoint is taken only where a run reached its limit: inputs and device events at that icount are still to
  *       come. (At a breakpoint they have been served; a search from there would miss what they touch.)
- *   T5  stops are armed only while the machine runs forward in search of them: restoring a checkpoint is a write, too
+ *   T5  on the way to a known place no stops are armed
  *
  * A travel that is cancelled on its way to a known place goes back to where it began (`home`, whose checkpoint is not
  * dropped meanwhile), without asking again: that is a restore and at most `spacing` steps.
@@ -206,7 +206,6 @@ enum cv_replay_exit cv_timeline_go(struct cv_timeline *tl, cv_icount icount)
 {
     size_t index = 0;
     cv_icount here = cv_timeline_now(tl);
-    disarm(tl);
     bool known = cv_checkpoints_find(tl->store, icount, &index);
     CV_ASSERT(known); /* T1 */
     if (tl->lost || here > icount || here < cv_checkpoints_icount(tl->store, index)) {
@@ -214,6 +213,9 @@ enum cv_replay_exit cv_timeline_go(struct cv_timeline *tl, cv_icount icount)
         if (out != CV_REPLAY_REACHED) {
             return out;
         }
+    }
+    if (cv_timeline_now(tl) < icount) {
+        disarm(tl);
     }
     tl->goal = icount;
     enum cv_replay_exit out = cv_timeline_advance(tl, icount);
@@ -282,11 +284,11 @@ enum cv_replay_exit cv_timeline_run(struct cv_timeline *tl, cv_icount limit)
             tl->break_due = out == CV_REPLAY_HIT ? cv_timeline_now(tl) : CV_TIMELINE_NOWHERE;
             return out;
         }
-        if (out == CV_REPLAY_BREAK) {
-            cv_vm_skip_first_break(cv_replay_vm(tl->replay));
-        }
         if (++passed % CV_TIMELINE_ASK_PLACES == 0 && !cv_timeline_ask(tl)) {
             return CV_REPLAY_STOPPED;
+        }
+        if (out == CV_REPLAY_BREAK) {
+            cv_vm_skip_first_break(cv_replay_vm(tl->replay));
         }
     }
 }

@@ -337,21 +337,39 @@ void cv_exec_run(struct cv_exec *x, struct cv_cpu *cpu)
 
 /* -- breakpoints --------------------------------------------------------------------- */
 
+/* Index of the first address of the sorted list that is not below gva. */
+static size_t find_address(const cv_gva *list, size_t count, cv_gva gva)
+{
+    size_t lo = 0, hi = count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (list[mid] < gva) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
 /* Kills the blocks that contain addresses of a that are not in b. */
 static void drop_difference(struct cv_exec *x, const cv_gva *a, size_t n, const cv_gva *b,
                             size_t m)
 {
-    size_t j = 0;
-    for (size_t i = 0; i < n; i++) {
-        while (j < m && b[j] < a[i]) {
-            j++;
-        }
-        if (j < m && b[j] == a[i]) {
+    if (n == 0 || (n == m && cv_memcmp(a, b, n * sizeof(*a)) == 0)) {
+        return;
+    }
+    for (uint32_t k = 1; k <= x->block_count; k++) {
+        const struct cv_block *block = &x->blocks[k];
+        if (block->dead) {
             continue;
         }
-        for (uint32_t k = 1; k <= x->block_count; k++) {
-            if (!x->blocks[k].dead && a[i] - x->blocks[k].gva < x->blocks[k].bytes) {
+        for (size_t i = find_address(a, n, block->gva);
+             i < n && a[i] - block->gva < block->bytes; i++) {
+            size_t j = find_address(b, m, a[i]);
+            if (j == m || b[j] != a[i]) {
                 cv_block_kill(x, k);
+                break;
             }
         }
     }

@@ -148,7 +148,7 @@ void journey_list(struct journey *j)
     cr_assert_not_null(replay, "%s", err.text);
     struct cv_vm *vm = cv_replay_vm(replay);
     cv_vm_breakpoints(vm, journey_breaks, JOURNEY_BREAKS);
-    j->watched = cv_vm_watch(vm, journey_watches, JOURNEY_WATCHES, JOURNEY_TAPS);
+    cr_assert(cv_vm_watch(vm, journey_watches, JOURNEY_WATCHES, JOURNEY_TAPS));
     for (;;) {
         enum cv_replay_exit out = cv_replay_run(replay, CV_NEVER);
         if (out == CV_REPLAY_BREAK) {

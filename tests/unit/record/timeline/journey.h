@@ -32,7 +32,6 @@ struct journey {
     cv_icount end;
     struct journey_event *events;
     size_t event_count;
-    bool watched;
 };
 
 extern const cv_gva journey_breaks[JOURNEY_BREAKS]; /* sorted; the last but one is the crowded one */

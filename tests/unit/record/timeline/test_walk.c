@@ -59,12 +59,12 @@ Test(walk, a_straight_run_meets_everything_there_is)
     }
     cr_expect_eq(breaks[JOURNEY_BREAKS - 2], 24000);
     cr_expect_eq(breaks[JOURNEY_BREAKS - 1], 5);
-    for (unsigned k = 0; j.watched && k < JOURNEY_WATCHES; k++) {
+    for (unsigned k = 0; k < JOURNEY_WATCHES; k++) {
         cr_expect(k == 1 ? watches[k] == 0 : watches[k] > 3, "watch %u: %u", k, watches[k]);
     }
-    cr_expect(!j.watched || taps == (CV_TAP_INTERRUPT | CV_TAP_EXCEPTION | CV_TAP_PORT | CV_TAP_DMA | CV_TAP_CONSOLE),
+    cr_expect(taps == (CV_TAP_INTERRUPT | CV_TAP_EXCEPTION | CV_TAP_PORT | CV_TAP_DMA | CV_TAP_CONSOLE),
               "taps %x", taps);
-    walker_set(&w, ALL_BREAKS & ~HOT, j.watched ? ALL_WATCHES : 0, j.watched ? CV_TAP_ALL : 0, 0);
+    walker_set(&w, ALL_BREAKS & ~HOT, ALL_WATCHES, CV_TAP_ALL, 0);
     while (w.at < j.end) {
         walker_forward(&w);
     }
@@ -77,7 +77,7 @@ static void walk_all_back(const struct cv_timeline_config *config, uint32_t modu
     struct walker w;
     open_both(&j, &w, config);
     walker_seek(&w, j.end);
-    walker_set(&w, ALL_BREAKS & ~HOT, j.watched ? ALL_WATCHES : 0, j.watched ? CV_TAP_ALL : 0, modulus);
+    walker_set(&w, ALL_BREAKS & ~HOT, ALL_WATCHES, CV_TAP_ALL, modulus);
     while (w.at > 0) {
         walker_reverse(&w);
     }
@@ -100,7 +100,7 @@ Test(walk, from_every_place_the_next_and_the_one_before_are_found)
     struct journey j;
     struct walker w;
     open_both(&j, &w, &TIGHT);
-    walker_set(&w, ALL_BREAKS & ~HOT, j.watched ? ALL_WATCHES : 0, j.watched ? CV_TAP_ALL : 0, 0);
+    walker_set(&w, ALL_BREAKS & ~HOT, ALL_WATCHES, CV_TAP_ALL, 0);
     for (size_t i = 0; i < j.event_count; i++) {
         const struct journey_event *e = &j.events[i];
         if (e->is_break && e->which == JOURNEY_BREAKS - 2) {
@@ -130,7 +130,7 @@ static void change_stops(struct walker *w, uint64_t r)
         taps = 0;
     }
     uint32_t modulus = (r >> 4 & 3) == 0 ? 0 : 1 + (uint32_t)(r >> 50) % 60;
-    walker_set(w, breaks, w->j->watched ? watches : 0, w->j->watched ? taps : 0, modulus);
+    walker_set(w, breaks, watches, taps, modulus);
 }
 
 static void walk_at_random(const struct cv_timeline_config *config, unsigned moves, uint64_t seed)
