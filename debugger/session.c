@@ -300,6 +300,9 @@ static enum cv_stop_reason step_back_over_hits(struct cv_session *session, cv_ic
         session->place.at = from - 1;
         add_reasons(session, &session->place);
     }
+    if (why == CV_STOP_DIVERGED) {
+        return why;
+    }
     enum cv_stop_reason back = stop_of(cv_timeline_seek(session->timeline, from - 1));
     return back != CV_STOP_STEP || why != CV_STOP_HIT ? back : why;
 }

@@ -2,7 +2,7 @@
  * stops.c - the table of stops, and what a timeline is armed with
  *
  * Invariants:
- *   N1  entries stand in the order of their numbers; a removed one keeps its place until the sets are built again
+ *   N1  entries stand in the order of their numbers; a removed one keeps its place as long as the sets are right
  *   N2  a set is what one direction is armed with, made of the entries that are `armed`; it is right as long as
  *       `pending` is 0 and `stale` is false, and holds slots of entries, which N1 keeps
  *   N3  forward each place is asked for once, in the order of the run; backwards nothing of the table changes
@@ -30,8 +30,9 @@ struct entry {
 };
 
 struct set {
-    cv_gva *breaks;  /* each once */
-    uint32_t *first; /* breaks[i] is wanted by slots[first[i]] .. slots[first[i + 1] - 1] */
+    cv_gva *breaks; /* each once */
+    uint32_t
+        *first; /* breaks[i] is wanted by slots[first[i]] .. slots[first[i + 1] - 1] */
     uint32_t *slots; /* of all BREAK entries, by address */
     size_t break_count, slot_count;
     struct cv_watch watches[CV_WATCHES_MAX];
@@ -132,7 +133,8 @@ static bool is_same_watch(const struct cv_watch *a, const struct cv_watch *b)
 }
 
 /* The watch's place in the list, which may be its end. */
-static size_t find_watch(const struct cv_watch *list, size_t count, const struct cv_watch *watch)
+static size_t find_watch(const struct cv_watch *list, size_t count,
+                         const struct cv_watch *watch)
 {
     size_t i = 0;
     while (i < count && !is_same_watch(&list[i], watch)) {
@@ -181,10 +183,30 @@ static bool grow(struct cv_stop_table *table)
     return true;
 }
 
+/* Leaves out what was removed; the sets, whose slots no longer hold then, are stale already. */
+static void compact(struct cv_stop_table *table)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        if (!table->entries[i].removed) {
+            table->entries[kept++] = table->entries[i];
+        }
+    }
+    table->count = kept;
+}
+
+static bool make_room(struct cv_stop_table *table)
+{
+    if (table->count == table->cap && table->stale) {
+        compact(table);
+    }
+    return table->count < table->cap || (table->cap < CV_STOP_ENTRIES_MAX && grow(table));
+}
+
 uint32_t cv_stop_add(struct cv_stop_table *table, const struct cv_stop_spec *spec)
 {
     if ((spec->kind == CV_STOP_KIND_WATCH && !has_room(table, spec)) ||
-        table->last_number == UINT32_MAX || (table->count == table->cap && !grow(table))) {
+        table->last_number == UINT32_MAX || !make_room(table)) {
         return 0;
     }
     table->entries[table->count++] =
@@ -308,18 +330,20 @@ static void group_breaks(const struct cv_stop_table *table, struct set *set)
     set->first[set->break_count] = (uint32_t)set->slot_count;
 }
 
-static void take_entry(struct set *set, struct entry *e, uint32_t slot, unsigned direction)
+static void take_entry(struct set *set, struct entry *e, uint32_t slot,
+                       unsigned direction)
 {
     struct cv_watch watch;
-    set->asks = set->asks || e->spec.condition_count > 0 ||
-                e->spec.space != CV_STOP_ANY_SPACE;
+    set->asks =
+        set->asks || e->spec.condition_count > 0 || e->spec.space != CV_STOP_ANY_SPACE;
     switch (e->spec.kind) {
     case CV_STOP_KIND_BREAK:
         set->slots[set->slot_count++] = slot;
         break;
     case CV_STOP_KIND_WATCH:
         watch = watch_of(&e->spec);
-        e->watch[direction] = (unsigned)find_watch(set->watches, set->watch_count, &watch);
+        e->watch[direction] =
+            (unsigned)find_watch(set->watches, set->watch_count, &watch);
         if (e->watch[direction] == set->watch_count) {
             set->watches[set->watch_count++] = watch;
         }
@@ -358,16 +382,11 @@ static bool is_built(const struct cv_stop_table *table)
 
 static bool build_sets(struct cv_stop_table *table)
 {
-    size_t kept = 0;
     table->stale = true; /* until all is built */
+    compact(table);
     for (size_t i = 0; i < table->count; i++) {
-        if (!table->entries[i].removed) {
-            table->entries[kept] = table->entries[i];
-            table->entries[kept].armed = table->entries[kept].enabled;
-            kept++;
-        }
+        table->entries[i].armed = table->entries[i].enabled;
     }
-    table->count = kept;
     table->pending = 0;
     table->stale = !build_set(table, FORWARD) || !build_set(table, BACKWARD);
     return !table->stale;
@@ -382,12 +401,13 @@ static uint64_t space_now(const struct cv_stop_table *table)
     return cv_ld64(cr3) & SPACE_MASK;
 }
 
-static void tell_failure(const struct cv_stop_table *table, struct entry *e, const char *what,
-                         const char *why)
+static void tell_failure(const struct cv_stop_table *table, struct entry *e,
+                         const char *what, const char *why)
 {
     char text[200];
     if (!e->told && table->host.print != NULL) {
-        size_t len = cv_format(text, sizeof(text), "%s of stop %u: %s\n", what, e->number, why);
+        size_t len =
+            cv_format(text, sizeof(text), "%s of stop %u: %s\n", what, e->number, why);
         table->host.print(table->host.arg, text, len);
         e->told = true;
     }
@@ -420,7 +440,8 @@ static void run_commands(const struct cv_stop_table *table, struct entry *e)
     for (unsigned i = 0; i < e->spec.command_count; i++) {
         uint64_t value;
         const char *why;
-        if (cv_agent_run(e->spec.commands[i], &table->host, &value, &why) == CV_AGENT_FAILED) {
+        if (cv_agent_run(e->spec.commands[i], &table->host, &value, &why) ==
+            CV_AGENT_FAILED) {
             tell_failure(table, e, "command", why);
         }
     }
@@ -472,7 +493,8 @@ static void meet_break(struct cv_stop_table *table, uint64_t rip)
     }
 }
 
-static bool is_met(const struct entry *e, const struct cv_tap_hit *hit, unsigned direction)
+static bool is_met(const struct entry *e, const struct cv_tap_hit *hit,
+                   unsigned direction)
 {
     if (!is_in(e, direction)) {
         return false;

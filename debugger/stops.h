@@ -21,6 +21,7 @@ enum cv_stop_kind { CV_STOP_KIND_BREAK, CV_STOP_KIND_WATCH, CV_STOP_KIND_TAP };
 
 #define CV_STOP_CODES_MAX 16u
 #define CV_STOP_ANY_SPACE UINT64_MAX
+#define CV_STOP_ENTRIES_MAX (1u << 17)
 
 struct cv_stop_spec {
     enum cv_stop_kind kind;
@@ -47,7 +48,8 @@ struct cv_stop_table;
 
 struct cv_stop_table *cv_stop_table_new(void);
 void cv_stop_table_free(struct cv_stop_table *table);
-/* Takes the codes over. Its number, > 0, never given twice; 0: no memory, no room (CV_WATCHES_MAX different watches), or
+/* Takes the codes over. Its number, > 0, never given twice; 0: no memory, no room (CV_WATCHES_MAX different watches,
+ * CV_STOP_ENTRIES_MAX entries), or
  * a watch that is empty, longer than CV_WATCH_LEN_MAX or wraps: nothing was taken over. */
 uint32_t cv_stop_add(struct cv_stop_table *table, const struct cv_stop_spec *spec);
 bool cv_stop_remove(struct cv_stop_table *table, uint32_t number);

@@ -493,6 +493,27 @@ Test(stops, there_is_room_for_so_many_different_watches)
     cv_stop_table_free(table);
 }
 
+Test(stops, what_was_removed_makes_room_without_a_move)
+{
+    struct cv_stop_table *table = cv_stop_table_new();
+    struct cv_stop_spec spec = a_break(0x1000);
+    uint32_t kept = cv_stop_add(table, &spec);
+    for (uint32_t i = 0; i < 3 * CV_STOP_ENTRIES_MAX; i++) {
+        uint32_t number = cv_stop_add(table, &spec);
+        cr_assert_neq(number, 0);
+        cr_assert(cv_stop_remove(table, number));
+    }
+    cr_assert_not_null(cv_stop_get(table, kept));
+    uint32_t count = 1;
+    while (cv_stop_add(table, &spec) != 0) {
+        count++;
+    }
+    cr_assert_eq(count, CV_STOP_ENTRIES_MAX);
+    cv_stop_remove_client(table, 0);
+    cr_assert_neq(cv_stop_add(table, &spec), 0);
+    cv_stop_table_free(table);
+}
+
 Test(stops, numbers_are_found_in_a_table_that_changes)
 {
     enum { ENTRIES = 500 };
