@@ -16,6 +16,7 @@
 #include <string.h>
 
 /* "Bytecode Descriptions" */
+/* clang-format off */
 enum {
     OP_FLOAT = 0x01, OP_ADD, OP_SUB, OP_MUL, OP_DIV_SIGNED, OP_DIV_UNSIGNED, OP_REM_SIGNED,
     OP_REM_UNSIGNED, OP_LSH, OP_RSH_SIGNED, OP_RSH_UNSIGNED, OP_TRACE, OP_TRACE_QUICK,
@@ -26,6 +27,7 @@ enum {
     OP_GETV, OP_SETV, OP_TRACEV, OP_TRACENZ, OP_TRACE16, OP_PICK = 0x32, OP_ROT, OP_PRINTF,
     OP_COUNT
 };
+/* clang-format on */
 
 struct op {
     bool known;
@@ -33,8 +35,14 @@ struct op {
     uint8_t pops, pushes;
 };
 
-#define BINARY {true, 0, 2, 1}
-#define UNARY  {true, 0, 1, 1}
+#define BINARY                                                                           \
+    {                                                                                    \
+        true, 0, 2, 1                                                                    \
+    }
+#define UNARY                                                                            \
+    {                                                                                    \
+        true, 0, 1, 1                                                                    \
+    }
 static const struct op OPS[OP_COUNT] = {
     [OP_ADD] = BINARY,
     [OP_SUB] = BINARY,
@@ -197,7 +205,8 @@ static bool check_op(struct check *c, size_t at)
     if (*op == OP_END) {
         return true;
     }
-    if ((*op == OP_GOTO || *op == OP_IF_GOTO) && !reach(c, read_number(op + 1, 2), depth)) {
+    if ((*op == OP_GOTO || *op == OP_IF_GOTO) &&
+        !reach(c, read_number(op + 1, 2), depth)) {
         return false;
     }
     return *op == OP_GOTO || reach(c, at + op_len(op), depth);
@@ -388,8 +397,7 @@ static bool run_printf(struct run *r, const uint8_t *op)
     if (r->host->print == NULL) {
         return fail(r, "printing is not possible here");
     }
-    size_t len =
-        cv_agent_format((const char *)op + 4, args, r->host, text, sizeof(text));
+    size_t len = cv_agent_format((const char *)op + 4, args, r->host, text, sizeof(text));
     r->host->print(r->host->arg, text, len);
     return true;
 }

@@ -4,7 +4,8 @@
 
 static bool is_name(const char *name)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     size_t len = strlen(name);
     return len > 0 && len <= CV_BOOKMARK_NAME_MAX && strspn(name, plain) == len;
 }
@@ -35,7 +36,8 @@ bool cv_bookmarks_set(struct cv_bookmarks *marks, const char *name, cv_icount ic
     return true;
 }
 
-bool cv_bookmarks_find(const struct cv_bookmarks *marks, const char *name, cv_icount *icount)
+bool cv_bookmarks_find(const struct cv_bookmarks *marks, const char *name,
+                       cv_icount *icount)
 {
     size_t i = find_slot(marks, name);
     if (i < marks->count) {

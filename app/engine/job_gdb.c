@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define REFUSE_MS 1000u /* a second gdb may wait this long: the first may just be leaving */
-#define EXEC_FILE "kernel"
+#define EXEC_FILE "/kernel" /* absolute, or gdb looks for it on its own side */
 #define LEAVE_MS  500u  /* and has this long to read why it cannot stay */
 
 struct service {
@@ -177,9 +177,9 @@ static bool find_file(void *arg, const char *name, const uint8_t **data, uint64_
 {
     struct service *service = arg;
     const struct cv_vm_config *config = cv_trace_config(service->trace);
-    const struct cv_image *image = strcmp(name, EXEC_FILE) == 0  ? &config->kernel
-                                   : strcmp(name, "initrd") == 0 ? &config->initrd
-                                                                 : NULL;
+    const struct cv_image *image = strcmp(name, EXEC_FILE) == 0   ? &config->kernel
+                                   : strcmp(name, "/initrd") == 0 ? &config->initrd
+                                                                  : NULL;
     if (image == NULL || image->len == 0) {
         return false;
     }

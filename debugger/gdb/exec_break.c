@@ -6,9 +6,11 @@
  */
 #include "debugger/gdb/state.h"
 
-#define OUT_MAX 1024u /* points that may be out while the machine moves: most of them will not come back */
+#define OUT_MAX                                                                          \
+    1024u /* points that may be out while the machine moves: most of them will not come back */
 
-struct cv_agent_code *cv_gdb_break_code(struct cv_gdb *gdb, const uint8_t *bytes, size_t len)
+struct cv_agent_code *cv_gdb_break_code(struct cv_gdb *gdb, const uint8_t *bytes,
+                                        size_t len)
 {
     const char *why;
     struct cv_agent_code *code = cv_agent_new(bytes, len, &why);
@@ -28,7 +30,8 @@ static void free_codes(struct cv_stop_spec *spec)
     }
 }
 
-static bool take_codes(struct cv_gdb *gdb, const struct cv_request *r, struct cv_stop_spec *spec)
+static bool take_codes(struct cv_gdb *gdb, const struct cv_request *r,
+                       struct cv_stop_spec *spec)
 {
     /* With more conditions than an entry holds the point always counts: gdb asks once more. */
     size_t conditions = r->condition_count <= CV_STOP_CODES_MAX ? r->condition_count : 0;
@@ -109,9 +112,11 @@ static uint32_t add_entry(struct cv_gdb *gdb, const struct cv_request *r)
     }
     if (number == 0) {
         free_codes(&spec);
-        cv_reply_error(&gdb->reply, spec.kind == CV_STOP_KIND_BREAK
-                                        ? "no memory for another breakpoint"
-                                        : "no room for such a watchpoint: at most 256, of 1 byte to 1 MiB");
+        cv_reply_error(
+            &gdb->reply,
+            spec.kind == CV_STOP_KIND_BREAK
+                ? "no memory for another breakpoint"
+                : "no room for such a watchpoint: at most 256, of 1 byte to 1 MiB");
     }
     return number;
 }
@@ -130,7 +135,8 @@ static void insert(struct cv_gdb *gdb, const struct cv_request *r)
     if (number == 0) {
         return;
     }
-    point = cv_gdb_points_find(&gdb->points, r->op, r->addr, r->len); /* it may have been swept */
+    point = cv_gdb_points_find(&gdb->points, r->op, r->addr,
+                               r->len); /* it may have been swept */
     if (point != NULL) {
         cv_stop_remove(table, point->number);
         point->number = number;

@@ -7,7 +7,8 @@
 #define O_CREAT     0x200u
 #define O_TRUNC     0x400u
 
-static bool find_file(struct cv_gdb *gdb, const char *name, const uint8_t **data, uint64_t *len)
+static bool find_file(struct cv_gdb *gdb, const char *name, const uint8_t **data,
+                      uint64_t *len)
 {
     return gdb->config.file != NULL && gdb->config.file(gdb->config.arg, name, data, len);
 }

@@ -63,7 +63,8 @@ static bool parse_wish(struct cv_gdb *gdb, const char *args, struct wish *wish)
         }
     }
     if (wish->event == NULL) {
-        cv_gdb_print(gdb, "Write one of irq, exc, pf, syscall, cr3, io, mmio, dma, console, and a number "
+        cv_gdb_print(gdb, "Write one of irq, exc, pf, syscall, cr3, io, mmio, dma, "
+                          "console, and a number "
                           "if only that vector, port, address or byte will do.\n");
     }
     return wish->event != NULL;
@@ -116,8 +117,11 @@ static void travel_to_event(struct cv_gdb *gdb, const char *args, bool forward)
     }
     gdb->stop = CV_STOP_STEP;
     const struct cv_stop_place *place = cv_session_place(gdb->session);
-    cv_gdb_print(gdb, "%s: %s 0x%llx, in the step from icount %llu, at rip 0x%llx; standing %s it at icount %llu, rip 0x%llx\n",
-                 wish.event->name, wish.event->detail, (unsigned long long)place->hit.detail,
+    cv_gdb_print(gdb,
+                 "%s: %s 0x%llx, in the step from icount %llu, at rip 0x%llx; standing "
+                 "%s it at icount %llu, rip 0x%llx\n",
+                 wish.event->name, wish.event->detail,
+                 (unsigned long long)place->hit.detail,
                  (unsigned long long)place->hit.step, (unsigned long long)place->hit.rip,
                  forward ? "behind" : "before", (unsigned long long)place->at,
                  (unsigned long long)cv_gdb_rip(gdb));
@@ -150,8 +154,10 @@ static bool add_part(struct cv_gdb *gdb, struct touch *touch, uint64_t addr, uin
 {
     cv_gpa gpa = addr;
     if (!gdb->phys && !cv_inspect_translate(cv_session_vm(gdb->session), 0, addr, &gpa)) {
-        cv_gdb_print(gdb, "0x%llx is not mapped here; \"monitor phys on\" takes physical addresses.\n",
-                     (unsigned long long)addr);
+        cv_gdb_print(
+            gdb,
+            "0x%llx is not mapped here; \"monitor phys on\" takes physical addresses.\n",
+            (unsigned long long)addr);
         return false;
     }
     touch->parts[touch->part_count++] = (struct cv_watch){
@@ -159,7 +165,8 @@ static bool add_part(struct cv_gdb *gdb, struct touch *touch, uint64_t addr, uin
     return true;
 }
 
-static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kind, struct touch *touch)
+static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kind,
+                        struct touch *touch)
 {
     char word[24];
     uint64_t addr;
@@ -173,8 +180,8 @@ static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kind, stru
         cv_gdb_word(&args, word, sizeof(word));
     }
     touch->go = strcmp(word, "goto") == 0;
-    if (!ok || (word[0] != '\0' && !touch->go) || touch->len == 0 || touch->len > TOUCH_MAX ||
-        addr + (touch->len - 1) < addr) {
+    if (!ok || (word[0] != '\0' && !touch->go) || touch->len == 0 ||
+        touch->len > TOUCH_MAX || addr + (touch->len - 1) < addr) {
         cv_gdb_print(gdb, "Write ADDR [LEN] [goto], with LEN of 1 to 4096.\n");
         return false;
     }
@@ -201,12 +208,13 @@ static void read_bytes(struct cv_gdb *gdb, const struct touch *touch, uint8_t *b
 }
 
 /* At most 16 bytes from `first` on, in hex. */
-static const char *show_bytes(const struct touch *touch, const uint8_t *bytes, size_t first,
-                              char text[SHOWN_CHARS])
+static const char *show_bytes(const struct touch *touch, const uint8_t *bytes,
+                              size_t first, char text[SHOWN_CHARS])
 {
     size_t at = 0;
     for (size_t i = first; i < touch->len && i < first + SHOWN_MAX; i++) {
-        at += cv_format(text + at, SHOWN_CHARS - at, "%s%02x", at > 0 ? " " : "", bytes[i]);
+        at +=
+            cv_format(text + at, SHOWN_CHARS - at, "%s%02x", at > 0 ? " " : "", bytes[i]);
     }
     return text;
 }
@@ -225,22 +233,23 @@ static size_t choose_first(const struct touch *touch)
 /* Takes the step that wrote; was it no instruction? */
 static bool look_behind(struct cv_gdb *gdb, struct touch *touch, bool *device)
 {
-    struct cv_stops stops = {.watches = touch->parts,
-                             .watch_count = touch->part_count,
-                             .taps = CV_TAP_DMA};
+    struct cv_stops stops = {
+        .watches = touch->parts, .watch_count = touch->part_count, .taps = CV_TAP_DMA};
     enum cv_stop_reason why = cv_session_find(gdb->session, &stops, true);
     read_bytes(gdb, touch, touch->behind);
     *device = (cv_session_place(gdb->session)->hit.taps & CV_TAP_DMA) != 0;
     return why == CV_STOP_HIT;
 }
 
-static void tell_write(struct cv_gdb *gdb, const struct touch *touch, cv_icount at, uint64_t rip,
-                       bool device)
+static void tell_write(struct cv_gdb *gdb, const struct touch *touch, cv_icount at,
+                       uint64_t rip, bool device)
 {
     char before[SHOWN_CHARS];
     char behind[SHOWN_CHARS];
     size_t first = choose_first(touch);
-    cv_gdb_print(gdb, "Written in the step from icount %llu, rip 0x%llx%s; from byte %zu on: %s before, %s behind\n",
+    cv_gdb_print(gdb,
+                 "Written in the step from icount %llu, rip 0x%llx%s; from byte %zu on: "
+                 "%s before, %s behind\n",
                  (unsigned long long)at, (unsigned long long)rip,
                  device ? ", by a device or an input" : "", first,
                  show_bytes(touch, touch->before, first, before),

@@ -5,8 +5,15 @@
 #include "debugger/gdb/state.h"
 #include "debugger/gdb/target.h"
 
-/* The entry of this client's that is the reason of the stop; a watchpoint before a breakpoint, since gdb finds the
- * latter by itself. NULL: the reason is none of its own. */
+/* A stop reply has room for one reason. Breakpoints gdb finds by itself, from the pc; of watchpoints the changed value
+ * says most. */
+static unsigned rank_of(const struct cv_stop_spec *spec)
+{
+    static const unsigned ranks[] = {['0'] = 1, ['1'] = 1, ['2'] = 4, ['3'] = 2, ['4'] = 3};
+    return ranks[spec->tag];
+}
+
+/* The entry of this client's that is the reason of the stop. NULL: the reason is none of its own. */
 static const struct cv_stop_spec *find_reason(struct cv_gdb *gdb)
 {
     uint32_t numbers[CV_GDB_REASONS];
@@ -16,7 +23,7 @@ static const struct cv_stop_spec *find_reason(struct cv_gdb *gdb)
         const struct cv_stop_spec *spec =
             cv_stop_get(cv_session_stops(gdb->session), numbers[i]);
         if (spec != NULL && spec->client == CV_GDB_CLIENT_POINT &&
-            (found == NULL || spec->kind == CV_STOP_KIND_WATCH)) {
+            (found == NULL || rank_of(spec) > rank_of(found))) {
             found = spec;
         }
     }

@@ -32,7 +32,8 @@ bool cv_gdb_number(const char *word, uint64_t *value)
     for (; *p != '\0'; p++) {
         static const char digits[] = "0123456789abcdefABCDEF";
         const char *d = strchr(digits, *p);
-        unsigned digit = d == NULL ? 16 : (unsigned)(d - digits < 16 ? d - digits : d - digits - 6);
+        unsigned digit =
+            d == NULL ? 16 : (unsigned)(d - digits < 16 ? d - digits : d - digits - 6);
         if (digit >= base || *value > (UINT64_MAX - digit) / base) {
             return false;
         }
@@ -46,7 +47,9 @@ const char *cv_gdb_watch_name(const struct cv_stop_spec *spec)
     bool read = (spec->watch & CV_WATCH_READ) != 0;
     bool write = (spec->watch & (CV_WATCH_WRITE | CV_WATCH_CHANGE)) != 0;
     if (spec->physical) {
-        return read && write ? "physical access" : read ? "physical read" : "physical change";
+        return read && write ? "physical access"
+               : read        ? "physical read"
+                             : "physical change";
     }
     return read && write ? "access" : read ? "read" : "change";
 }
@@ -59,7 +62,8 @@ static int digit_of(char c)
 }
 
 /* "if" and an agent expression in hex: gdb's `maint agent-eval EXPR` shows what to write. */
-static bool take_condition(struct cv_gdb *gdb, const char *args, struct cv_stop_spec *spec)
+static bool take_condition(struct cv_gdb *gdb, const char *args,
+                           struct cv_stop_spec *spec)
 {
     uint8_t bytes[CV_AGENT_CODE_MAX];
     char word[8];
@@ -112,8 +116,9 @@ static void add_watch(struct cv_gdb *gdb, const char *args, uint8_t kinds)
         cv_gdb_print(gdb, "Not set: at most 256 watchpoints, of 1 byte to 1 MiB each\n");
         return;
     }
-    cv_gdb_print(gdb, "Stop %u: %s at 0x%llx, %llu bytes\n", number, cv_gdb_watch_name(&spec),
-                 (unsigned long long)spec.addr, (unsigned long long)spec.len);
+    cv_gdb_print(gdb, "Stop %u: %s at 0x%llx, %llu bytes\n", number,
+                 cv_gdb_watch_name(&spec), (unsigned long long)spec.addr,
+                 (unsigned long long)spec.len);
 }
 
 void cv_gdb_verb_watch(struct cv_gdb *gdb, const char *args)
@@ -140,8 +145,9 @@ void cv_gdb_verb_watches(struct cv_gdb *gdb, const char *args)
         const struct cv_stop_spec *spec = cv_stop_get(table, n);
         if (spec->client == CV_GDB_CLIENT_MONITOR) {
             any = true;
-            cv_gdb_print(gdb, "Stop %u: %s at 0x%llx, %llu bytes%s; %llu hits going forward\n", n,
-                         cv_gdb_watch_name(spec), (unsigned long long)spec->addr,
+            cv_gdb_print(gdb,
+                         "Stop %u: %s at 0x%llx, %llu bytes%s; %llu hits going forward\n",
+                         n, cv_gdb_watch_name(spec), (unsigned long long)spec->addr,
                          (unsigned long long)spec->len,
                          spec->condition_count > 0 ? ", with a condition" : "",
                          (unsigned long long)cv_stop_hits(table, n));
@@ -156,8 +162,9 @@ void cv_gdb_verb_unwatch(struct cv_gdb *gdb, const char *args)
 {
     struct cv_stop_table *table = cv_session_stops(gdb->session);
     uint64_t number;
-    const struct cv_stop_spec *spec =
-        cv_gdb_number(args, &number) && number <= UINT32_MAX ? cv_stop_get(table, (uint32_t)number) : NULL;
+    const struct cv_stop_spec *spec = cv_gdb_number(args, &number) && number <= UINT32_MAX
+                                          ? cv_stop_get(table, (uint32_t)number)
+                                          : NULL;
     if (spec == NULL || spec->client != CV_GDB_CLIENT_MONITOR) {
         cv_gdb_print(gdb, "No such stop: \"%s\"; see monitor watches.\n", args);
         return;
@@ -174,7 +181,8 @@ void cv_gdb_verb_mark(struct cv_gdb *gdb, const char *args)
     if (cv_bookmarks_set(cv_session_bookmarks(gdb->session), args, here)) {
         cv_gdb_print(gdb, "Mark %s at icount %llu\n", args, (unsigned long long)here);
     } else {
-        cv_gdb_print(gdb, "Not marked: a name has 1 to 47 letters, digits, \"_\", \".\" or \"-\"; there is "
+        cv_gdb_print(gdb, "Not marked: a name has 1 to 47 letters, digits, \"_\", \".\" "
+                          "or \"-\"; there is "
                           "room for 256.\n");
     }
 }
@@ -198,6 +206,7 @@ void cv_gdb_verb_marks(struct cv_gdb *gdb, const char *args)
         }
     }
     if (marks->count == 0) {
-        cv_gdb_print(gdb, "No marks of this session; monitor mark NAME makes one here.\n");
+        cv_gdb_print(gdb,
+                     "No marks of this session; monitor mark NAME makes one here.\n");
     }
 }

@@ -4,12 +4,14 @@
 
 static size_t hash(char type, uint64_t addr, uint64_t len)
 {
-    uint64_t x = addr * 0x9e3779b97f4a7c15ull ^ len * 0xc2b2ae3d27d4eb4full ^ (uint64_t)type << 32;
+    uint64_t x =
+        addr * 0x9e3779b97f4a7c15ull ^ len * 0xc2b2ae3d27d4eb4full ^ (uint64_t)type << 32;
     return (size_t)(x ^ x >> 29);
 }
 
 /* The point's slot, or the free one where it would stand. cap > 0 is a power of two, and never all in use. */
-static size_t find_slot(const struct cv_gdb_points *points, char type, uint64_t addr, uint64_t len)
+static size_t find_slot(const struct cv_gdb_points *points, char type, uint64_t addr,
+                        uint64_t len)
 {
     size_t i = hash(type, addr, len) & (points->cap - 1);
     for (;; i = (i + 1) & (points->cap - 1)) {
@@ -73,7 +75,8 @@ bool cv_gdb_points_add(struct cv_gdb_points *points, const struct cv_gdb_point *
     return true;
 }
 
-void cv_gdb_points_set_out(struct cv_gdb_points *points, struct cv_gdb_point *point, bool out)
+void cv_gdb_points_set_out(struct cv_gdb_points *points, struct cv_gdb_point *point,
+                           bool out)
 {
     points->out = points->out - point->out + out;
     point->out = out;

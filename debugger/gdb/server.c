@@ -228,16 +228,6 @@ static void execute(struct cv_gdb *gdb, const struct cv_request *r)
     case CV_REQUEST_BREAK_REMOVE:
         cv_gdb_break_change(gdb, r);
         break;
-    case CV_REQUEST_FILE_SETFS:
-    case CV_REQUEST_FILE_OPEN:
-    case CV_REQUEST_FILE_CLOSE:
-    case CV_REQUEST_FILE_READ:
-    case CV_REQUEST_FILE_FSTAT:
-    case CV_REQUEST_FILE_STAT:
-    case CV_REQUEST_FILE_READLINK:
-    case CV_REQUEST_FILE_CHANGE:
-        cv_gdb_file(gdb, r);
-        break;
     case CV_REQUEST_COMMAND:
         cv_gdb_monitor(gdb, r->text);
         cv_reply_text(&gdb->reply, "OK");
@@ -250,7 +240,11 @@ static void execute(struct cv_gdb *gdb, const struct cv_request *r)
         cv_reply_text(&gdb->reply, "OK");
         break;
     default:
-        cv_gdb_query(gdb, r);
+        if (r->kind >= CV_REQUEST_FILE_SETFS && r->kind <= CV_REQUEST_FILE_CHANGE) {
+            cv_gdb_file(gdb, r);
+        } else {
+            cv_gdb_query(gdb, r);
+        }
         break;
     }
 }

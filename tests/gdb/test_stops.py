@@ -469,23 +469,56 @@ def files_of_the_trace(directory):
             return text.encode().hex()
 
         check(rsp.call("vFile:setfs:0") == "F0", "setfs")
-        fd = rsp.call("vFile:open:%s,0,0" % name("kernel"))
+        fd = rsp.call("vFile:open:%s,0,0" % name("/kernel"))
         check(fd == "F0", fd)
         size = os.path.getsize(os.path.join(GUEST, "stops"))
         check(rsp.call("vFile:pread:0,4,%x" % (size - 4)).startswith("F4;"), "the end")
         check(rsp.call("vFile:pread:0,4,%x" % size) == "F0;", "behind the end")
         check(rsp.call("vFile:pread:0,4,ffffffffffffffff") == "F0;", "far behind the end")
         check("ELF" in rsp.call("vFile:pread:0,4,0"), "the beginning")
-        for path in ("/etc/passwd", "../kernel", "kernel/", "", "initrd", "/proc/self/maps", "vmlinux", "k" * 5000):
+        for path in ("/etc/passwd", "../kernel", "kernel", "/kernel/", "", "/initrd", "/proc/self/maps", "vmlinux", "k" * 5000):
             check(rsp.call("vFile:open:%s,0,0" % name(path)) == "F-1,2", path)
             check(rsp.call("vFile:readlink:%s" % name(path)) == "F-1,2", path)
         for flags in ("1", "2", "200", "601"):
-            check(rsp.call("vFile:open:%s,%s,1b6" % (name("kernel"), flags)) == "F-1,1e", flags)
-        check(rsp.call("vFile:pwrite:0,0,x") == "F-1,1e" and rsp.call("vFile:unlink:%s" % name("kernel")) == "F-1,1e", "writes")
+            check(rsp.call("vFile:open:%s,%s,1b6" % (name("/kernel"), flags)) == "F-1,1e", flags)
+        check(rsp.call("vFile:pwrite:0,0,x") == "F-1,1e" and rsp.call("vFile:unlink:%s" % name("/kernel")) == "F-1,1e", "writes")
         check(rsp.call("vFile:close:0") == "F0" and rsp.call("vFile:close:0") == "F-1,9", "close")
         check(rsp.call("vFile:pread:7fffffff,1,0") == "F-1,9", "no descriptor")
         for i in range(9):
-            check(rsp.call("vFile:open:%s,0,0" % name("kernel")) == ("F%x" % i if i < 8 else "F-1,17"), "descriptor %d" % i)
+            check(rsp.call("vFile:open:%s,0,0" % name("/kernel")) == ("F%x" % i if i < 8 else "F-1,17"), "descriptor %d" % i)
+
+
+def exec_file(directory):
+    """A kernel that is an ELF file of the guest's own kind needs no --vmlinux: gdb reads it out of the trace."""
+    source = os.path.join(directory, "k.S")
+    with open(source, "w") as f:
+        f.write(PVH)
+    kernel = os.path.join(directory, "k")
+    subprocess.run(["gcc", "-g", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x100000,-N", "-Wl,--build-id=none", "-o", kernel,
+                    source], check=True)
+    path = os.path.join(directory, "k.cvt")
+    expect(1, "record", "--kernel", kernel, "--memory", "16M", "--pace", "fast", "-o", path)
+    a = talk(directory, path, ["break here", "continue", "x/i $pc", "info files"], at=0)
+    check("here" in a[1] and "<here>" in a[2] and "target:/kernel" in a[3], a)
+
+
+PVH = """
+    .section .note, "a", @note
+    .long 4, 4, 18          # ELFNOTE of XEN_ELFNOTE_PHYS32_ENTRY
+    .asciz "Xen"
+    .long _start
+    .text
+    .code32
+    .globl _start, here
+_start:
+    mov $100, %ecx
+1:  dec %ecx
+    jnz 1b
+here:
+    xor %eax, %eax
+    out %al, $0xf4
+    hlt
+"""
 
 
 def other_gdbs(directory):
@@ -528,6 +561,7 @@ try:
     case("link: points are kept", points_are_kept)
     case("link: refused points", refused_points)
     case("link: files of the trace", files_of_the_trace)
+    case("link: the kernel's own symbols", exec_file)
     case("matrix: other gdbs", other_gdbs)
 finally:
     shutil.rmtree(HERE, ignore_errors=True)

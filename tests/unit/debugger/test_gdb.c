@@ -258,6 +258,132 @@ Test(gdb, travel_in_both_directions, .timeout = 30)
     cr_assert_eq(close_link(&l), CV_GDB_DETACHED);
 }
 
+Test(gdb, watchpoints_tell_their_kind_and_address, .timeout = 30)
+{
+    static struct link l;
+    open_link(&l);
+    greet(&l);
+    cr_assert_str_eq(ask(&l, "Z2,111000,4"), "OK"); /* the calls of rare */
+    assert_has(ask(&l, "vCont;c"), "10:6100100000000000;thread:p1.1;core:0;watch:111000;");
+    cr_assert_str_eq(ask(&l, "m111000,4"), "01000000");
+    assert_has(ask(&l, "bs"), "10:5b00100000000000;thread:p1.1;core:0;watch:111000;");
+    cr_assert_str_eq(ask(&l, "m111000,4"), "00000000");
+    assert_has(ask(&l, "bc"), "replaylog:begin;");
+    assert_has(ask(&l, "vCont;c"), "watch:111000;");
+    assert_has(ask(&l, "bc"), "10:5b00100000000000;thread:p1.1;core:0;watch:111000;");
+    assert_has(ask(&l, "vCont;s"), "watch:111000;");
+    cr_assert_str_eq(ask(&l, "z2,111000,4"), "OK");
+    cr_assert_str_eq(ask(&l, "Z3,111001,1"), "OK");
+    cr_assert_str_eq(ask(&l, "Z4,111000,2"), "OK");
+    cr_assert_str_eq(ask(&l, "Z0,10005b,1"), "OK");
+    assert_has(ask(&l, "vCont;c"), "swbreak:;");
+    assert_has(ask(&l, "vCont;c"), "awatch:111000;"); /* and a read, but there is room for one */
+    cr_assert_str_eq(ask(&l, "z4,111000,2"), "OK");
+    assert_has(ask(&l, "bs"), "rwatch:111001;");
+    cr_assert_str_eq(ask(&l, "z3,111001,1"), "OK");
+    cr_assert_str_eq(ask(&l, "Z4,111000,2"), "OK");
+    assert_has(ask(&l, "vCont;s"), "awatch:111000;");
+    assert_has(ask(&l, "bc"), "awatch:111000;"); /* the breakpoint is there, too: gdb finds it */
+    assert_has(ask(&l, "Z2,111000,0"), "E.no room");
+    assert_has(ask(&l, "Z2,111000,100001"), "E.no room");
+    close_link(&l);
+}
+
+Test(gdb, conditions_and_commands_are_evaluated_here, .timeout = 30)
+{
+    static struct link l;
+    open_link(&l);
+    greet(&l);
+    cr_assert_str_eq(ask(&l, "Z0,100046,1;X7,26000222071327"), "OK"); /* $rcx == 7 */
+    assert_has(ask(&l, "vCont;c"), "swbreak:;");
+    cr_assert_str_eq(ask(&l, "p2"), "0700000000000000");
+    assert_has(ask(&l, "vCont;c"), "replaylog:end;");
+    assert_has(ask(&l, "bc"), "swbreak:;");
+    cr_assert_str_eq(ask(&l, "p2"), "0700000000000000");
+    cr_assert_str_eq(ask(&l, "z0,100046,1"), "OK");
+    cr_assert_str_eq(ask(&l, "Z0,100046,1;X7,26000222091327"), "OK"); /* another condition */
+    assert_has(ask(&l, "bc"), "swbreak:;");
+    cr_assert_str_eq(ask(&l, "p2"), "0900000000000000");
+    cr_assert_str_eq(ask(&l, "z0,100046,1"), "OK");
+    /* printf "%d\n" of $rcx, at rare */
+    cr_assert_str_eq(ask(&l, "Z0,10005b,1;cmds:0,X10,2600022200220034010005" "25645c6e00" "27"), "E01");
+    cr_assert_str_eq(ask(&l, "Z0,10005b,1;cmds:0,X11,2600022200220034010005" "25645c6e00" "27"), "OK");
+    ask_monitor(&l, "seek 0");
+    memset(l.console, 0, sizeof(l.console));
+    assert_has(ask(&l, "vCont;c"), "replaylog:end;");
+    assert_has(l.console, ": 36864\n");
+    assert_has(l.console, ": 4096\n");
+    size_t lines = 0;
+    for (const char *p = l.console; (p = strchr(p, '\n')) != NULL; p++) {
+        lines++;
+    }
+    cr_assert_eq(lines, 9);
+    memset(l.console, 0, sizeof(l.console));
+    assert_has(ask(&l, "bc"), "replaylog:begin;");
+    cr_assert_str_eq(l.console, "");
+    assert_has(ask(&l, "Z0,100046,1;X1,ff"), "E.an operation that is not known");
+    close_link(&l);
+}
+
+static bool give_file(void *arg, const char *name, const uint8_t **data, uint64_t *len)
+{
+    (void)arg;
+    *data = (const uint8_t *)"0123456789";
+    *len = 10;
+    return strcmp(name, "one") == 0;
+}
+
+Test(gdb, files_are_those_that_the_caller_gives, .timeout = 30)
+{
+    static struct link l;
+    struct cv_gdb_config config = {.file = give_file, .exec_file = "one"};
+    open_link_as(&l, &config);
+    assert_has(ask(&l, "qSupported:swbreak+"), "qXfer:exec-file:read+");
+    cr_assert_str_eq(ask(&l, "qXfer:exec-file:read:1:0,fff"), "lone");
+    cr_assert_str_eq(ask(&l, "vFile:setfs:0"), "F0");
+    cr_assert_str_eq(ask(&l, "vFile:open:74776f,0,0"), "F-1,2");
+    cr_assert_str_eq(ask(&l, "vFile:open:6f6e65,1,0"), "F-1,1e");
+    cr_assert_str_eq(ask(&l, "vFile:open:6f6e65,0,0"), "F0");
+    cr_assert_str_eq(ask(&l, "vFile:pread:0,4,3"), "F4;3456");
+    cr_assert_str_eq(ask(&l, "vFile:pread:0,40,8"), "F2;89");
+    cr_assert_str_eq(ask(&l, "vFile:pread:0,40,a"), "F0;");
+    assert_has(ask(&l, "vFile:fstat:0"), "F40;");
+    cr_assert_eq(l.reader.len, 4 + 64);
+    cr_assert_eq(l.reader.payload[4 + 35], 10);
+    cr_assert_str_eq(ask(&l, "vFile:readlink:6f6e65"), "F-1,16");
+    cr_assert_str_eq(ask(&l, "vFile:close:0"), "F0");
+    cr_assert_str_eq(ask(&l, "vFile:fstat:0"), "F-1,9");
+    close_link(&l);
+}
+
+Test(gdb, what_the_monitor_watches_is_told_in_words, .timeout = 30)
+{
+    static struct link l;
+    open_link(&l);
+    greet(&l);
+    assert_has(ask_monitor(&l, "watch phys 0x111000 4"), "Stop 1: physical change at 0x111000, 4 bytes");
+    assert_has(ask_monitor(&l, "awatch 1118208 4 if 220027"), "Stop 2: access at 0x111000");
+    memset(l.console, 0, sizeof(l.console));
+    const char *stop = ask(&l, "vCont;c");
+    assert_has(stop, "10:6100100000000000;");
+    assert_lacks(stop, "watch");
+    assert_has(l.console, "Stop 1: physical change at 0x111000, icount");
+    assert_lacks(l.console, "Stop 2");
+    assert_has(ask_monitor(&l, "watches"), "1 hits");
+    assert_has(ask_monitor(&l, "unwatch 2"), "is gone");
+    assert_has(ask_monitor(&l, "unwatch 2"), "No such stop");
+    static const char *const bad[] = {"watch", "watch 5", "watch x 4", "watch phys 5", "watch 5 4 if", "watch 5 4 if zz",
+                                      "watch 5 4 if 2", "watch 5 4 if ff", "watch 5 4 5", "watch 5 0", "watch 5 0x100001",
+                                      "watch 0xffffffffffffffff 2"};
+    for (size_t i = 0; i < CV_ARRAY_LEN(bad); i++) {
+        const char *said = ask_monitor(&l, bad[i]);
+        cr_assert(strstr(said, "Write: watch") != NULL || strstr(said, "Not set") != NULL, "%s: %s", bad[i], said);
+    }
+    assert_has(ask_monitor(&l, "last-write 0x111000"), "from byte 0 on: 00 00 00 00 00 00 00 00 before, 01");
+    assert_has(ask_monitor(&l, "prev irq"), "No irq between the beginning and here");
+    close_link(&l);
+}
+
 Test(gdb, memory_is_read_searched_and_never_written, .timeout = 30)
 {
     static struct link l;
