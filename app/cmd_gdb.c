@@ -112,7 +112,7 @@ static bool start_gdb(struct cv_front *front, void *arg)
 {
     struct gdb_run *run = arg;
     const struct cv_options *o = run->options;
-    const char *args[GDB_ARGS_MAX + 16];
+    const char *args[GDB_ARGS_MAX + 18];
     char connect[160];
     unsigned n = 0;
     snprintf(connect, sizeof(connect), "target remote %s", run->socket);
@@ -125,6 +125,10 @@ static bool start_gdb(struct cv_front *front, void *arg)
     if (o->vmlinux != NULL) {
         args[n++] = o->vmlinux;
     }
+    /* For the kernel alone: gdb 13 finds no line of a relocatable file, such as a module, by address once its index comes
+     * from the cache. */
+    args[n++] = "-ex";
+    args[n++] = "set index-cache enabled off";
     args[n++] = "-ex";
     args[n++] = connect;
     for (unsigned i = 0; o->gdb_args != NULL && o->gdb_args[i] != NULL && i < GDB_ARGS_MAX; i++) {
