@@ -15,7 +15,7 @@
 enum option_id {
     OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_SEED, OPT_RTC, OPT_ON,
     OPT_PACE, OPT_UNTIL, OPT_SERIAL, OPT_DISPLAY, OPT_NET, OPT_DIGEST, OPT_OUTPUT, OPT_TO,
-    OPT_BISECT,
+    OPT_BISECT, OPT_PATTERN, OPT_MARKS,
     OPT_AT, OPT_CONSOLE, OPT_JSON, OPT_CHUNKS, OPT_EVENTS, OPT_VMLINUX, OPT_SOCKET, OPT_TCP,
     OPT_STATS, OPT_CACHE, OPT_BLOCK, OPT_NO_CHAIN, OPT_TLB, OPT_FLUSH, OPT_INTERP, OPT_BOUND,
     OPT_WATCH_ALL, OPT_FROM, OPT_PHYS, OPT_LIMIT, OPT_IF, OPT_HELP
@@ -54,6 +54,9 @@ static const struct option_row ROWS[] = {
     {OPT_BISECT, "--bisect", "TRACE2", CV_COMMAND_VERIFY,
      "find the step where two recordings part"},
     {OPT_CONSOLE, "--console", NULL, CV_COMMAND_REPLAY, "print what the serial console printed"},
+    {OPT_MARKS, "--marks", NULL, CV_COMMAND_REPLAY, "list what the console tells of troubles"},
+    {OPT_PATTERN, "--mark-pattern", "REGEX", CV_COMMAND_RECORD | CV_COMMAND_REPLAY,
+     "also mark console lines that match"},
     {OPT_JSON, "--json", NULL, CV_COMMAND_VERIFY | CV_COMMAND_INFO | CV_COMMAND_REPLAY | CV_COMMAND_QUERY,
      "results as JSON"},
     {OPT_CHUNKS, "--chunks", NULL, CV_COMMAND_INFO, "list the file's chunks"},
@@ -253,6 +256,8 @@ static bool set_option(struct cv_options *o, const struct option_row *row, const
     case OPT_FROM: return copy_text(o->job.from, sizeof(o->job.from), row, text, err);
     case OPT_IF: return copy_text(o->job.condition, sizeof(o->job.condition), row, text, err);
     case OPT_PHYS: o->job.physical = true; return true;
+    case OPT_PATTERN:
+        return copy_text(o->job.mark_pattern, sizeof(o->job.mark_pattern), row, text, err);
     case OPT_RTC: return parse_rtc(text, &o->job.rtc_epoch) || bad_value(row, text, err);
     case OPT_ON:
     case OPT_PACE:
@@ -261,6 +266,7 @@ static bool set_option(struct cv_options *o, const struct option_row *row, const
     case OPT_NET:
     case OPT_DIGEST: return set_choice(o, row, text, err);
     case OPT_CONSOLE: o->job.console = true; return true;
+    case OPT_MARKS: o->job.marks = true; return true;
     case OPT_JSON: o->job.json = true; return true;
     case OPT_CHUNKS: o->job.chunks = true; return true;
     case OPT_EVENTS: o->job.events = true; return true;

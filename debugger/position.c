@@ -98,11 +98,19 @@ bool cv_position_parse(const char *text, struct cv_pos *pos, struct cv_error *er
                         text);
 }
 
+/* A mark is called by its name, or by the first word of it. */
+static bool is_name_of(const char *name, const struct cv_trace_mark *mark)
+{
+    size_t len = strlen(name);
+    return strncmp(mark->name, name, sizeof(mark->name)) == 0 ||
+           (len < sizeof(mark->name) && memcmp(mark->name, name, len) == 0 && mark->name[len] == ' ');
+}
+
 static bool find_mark(const struct cv_trace *trace, const char *name, cv_icount *icount)
 {
     for (size_t i = 0; i < cv_trace_mark_count(trace); i++) {
         const struct cv_trace_mark *mark = cv_trace_mark(trace, i);
-        if (strncmp(mark->name, name, sizeof(mark->name)) == 0) {
+        if (is_name_of(name, mark)) {
             *icount = mark->icount;
             return true;
         }

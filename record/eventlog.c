@@ -141,7 +141,8 @@ bool cv_eventlog_digest(struct cv_eventlog *log, const struct cv_trace_digest *d
 
 bool cv_eventlog_mark(struct cv_eventlog *log, const struct cv_trace_mark *mark)
 {
-    if (mark->kind < CV_MARK_EXCEPTION || mark->kind > CV_MARK_USER ||
+    /* kinds that this version does not know are kept: they are no crash */
+    if (mark->kind < CV_MARK_EXCEPTION ||
         memchr(mark->name, 0, sizeof(mark->name)) == NULL) {
         return false;
     }
@@ -568,7 +569,8 @@ static bool take_mark_frame(struct cv_eventlog *log, const uint8_t *p, size_t le
     }
     memcpy(&rec, p, sizeof(rec));
     for (size_t i = 0; i < log->marks_count; i++) {
-        if (log->marks[i].icount == rec.icount && log->marks[i].kind == rec.kind) {
+        if (log->marks[i].icount == rec.icount && log->marks[i].kind == rec.kind &&
+            memcmp(log->marks[i].name, rec.name, sizeof(rec.name)) == 0) {
             return true; /* each journal repeats the marks of the ones before */
         }
     }

@@ -37,11 +37,10 @@ GENERAL_REGS void cv_marks_iret(struct cv_marks *m, uint64_t frame)
 
 GENERAL_REGS void cv_marks_pvpanic(struct cv_marks *m, cv_icount icount, unsigned event)
 {
-    if (m->panics_count < CV_MARKS_PANICS_MAX) {
-        m->panics[m->panics_count].icount = icount;
-        m->panics[m->panics_count].event = event;
-        m->panics_count++;
-    }
+    size_t last = CV_MARKS_PANICS_MAX - 1;
+    size_t i = m->panics_count <= last ? m->panics_count++ : last;
+    m->panics[i].icount = icount;
+    m->panics[i].event = event;
 }
 
 /* -- outside ------------------------------------------------------------------------- */
@@ -55,6 +54,15 @@ void cv_marks_describe_panic(const struct cv_marks *m, size_t i,
         .vector = m->panics[i].event,
     };
     cv_format(mark->name, sizeof(mark->name), "panic (pvpanic %x)", m->panics[i].event);
+}
+
+const char *cv_marks_kind_name(uint32_t kind)
+{
+    static const char *const names[CV_MARK_KINDS] = {
+        "?",    "exception", "pvpanic",   "triple-fault", "user",  "oops",
+        "bug",  "hung-task", "lockup",    "rcu-stall",    "panic", "pattern",
+    };
+    return kind < CV_MARK_KINDS ? names[kind] : names[0];
 }
 
 static const char *name_vector(uint32_t vector)

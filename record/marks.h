@@ -15,8 +15,7 @@
 #include "record/trace.h"
 
 #define CV_MARKS_OPEN_MAX   64u /* open exceptions; the oldest is dropped */
-#define CV_MARKS_PANICS_MAX 16u /* panics between two drains; further ones are dropped   \
-                                 */
+#define CV_MARKS_PANICS_MAX 16u /* between two drains: the first ones, and the last */
 
 struct cv_mark_exception {
     cv_icount icount;
@@ -38,6 +37,9 @@ void cv_marks_exception(struct cv_marks *m, cv_icount icount, unsigned vector,
                         uint64_t rip, uint64_t frame, uint64_t cr2);
 void cv_marks_iret(struct cv_marks *m, uint64_t frame);
 void cv_marks_pvpanic(struct cv_marks *m, cv_icount icount, unsigned event);
+
+/* "oops", "hung-task"; "?" for none. */
+const char *cv_marks_kind_name(uint32_t kind);
 
 /* Outside the run: the i-th as a mark of the trace. */
 void cv_marks_describe_panic(const struct cv_marks *m, size_t i,

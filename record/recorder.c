@@ -1,5 +1,6 @@
 #include "record/recorder.h"
 
+#include "record/console.h"
 #include "record/digest.h"
 #include "record/machine.h"
 #include "record/marks.h"
@@ -13,6 +14,8 @@
 /* The tap runs inside the guest's run, where vector registers hold guest state. */
 #define GENERAL_REGS __attribute__((target("general-regs-only")))
 
+#define PANICS_NOTED_MAX 256u /* when they come; then the last one, at the end */
+
 struct cv_recorder {
     struct cv_inlet inlet; /* first: the machine holds a pointer to it */
     struct cv_vm *vm;
@@ -24,6 +27,9 @@ struct cv_recorder {
     struct cv_hash128 chain;
     cv_icount next_digest;
     struct cv_marks marks;
+    struct cv_console console;
+    unsigned panics;                /* noted */
+    struct cv_trace_mark last_panic; /* kind 0: the last one was noted when it came */
 
     /* the last CV_VM_IDLE since the last input: how replay finds the same place again */
     bool idled;
@@ -87,6 +93,9 @@ struct cv_recorder *cv_recorder_new(const struct cv_file *file, struct cv_vm *vm
     rec->vm = vm;
     rec->fine = options != NULL && options->fine_digests;
     rec->next_digest = cv_digest_next(cv_vm_icount(vm));
+    if (!cv_console_init(&rec->console, options == NULL ? NULL : options->mark_pattern, err)) {
+        goto bad;
+    }
     rec->writer = cv_writer_new(file, options == NULL ? NULL : options->tool, err);
     if (rec->writer == NULL) {
         goto bad;
@@ -117,6 +126,7 @@ void cv_recorder_free(struct cv_recorder *rec)
         if (rec->ram != NULL) {
             cv_vm_set_inlet(rec->vm, NULL);
         }
+        cv_console_fini(&rec->console);
         cv_ram_digest_free(rec->ram);
         cv_pages_free(rec->pages);
         cv_writer_free(rec->writer);
@@ -186,17 +196,32 @@ static void take_digest(struct cv_recorder *rec, bool at_end)
 
 /* -- running ------------------------------------------------------------------------- */
 
-/* What the tap saw inside the run goes to the journal outside of it. */
+/* What the tap saw inside the run goes to the journal outside of it. Should the writer fail, it says so itself. */
 static void drain_panics(struct cv_recorder *rec)
 {
     for (size_t i = 0; i < rec->marks.panics_count; i++) {
         struct cv_trace_mark mark;
         cv_marks_describe_panic(&rec->marks, i, &mark);
-        if (!cv_writer_mark(rec->writer, &mark)) {
-            break; /* the writer has failed and says so */
+        rec->last_panic = mark;
+        if (rec->panics < PANICS_NOTED_MAX) {
+            rec->panics++;
+            rec->last_panic.kind = 0;
+            if (!cv_writer_mark(rec->writer, &mark)) {
+                break;
+            }
         }
     }
     rec->marks.panics_count = 0;
+}
+
+static void drain_console(struct cv_recorder *rec)
+{
+    struct cv_trace_mark mark;
+    while (cv_console_next(&rec->console, &mark)) {
+        if (!cv_writer_mark(rec->writer, &mark)) {
+            break;
+        }
+    }
 }
 
 enum cv_vm_exit cv_recorder_run(struct cv_recorder *rec, cv_icount limit)
@@ -211,6 +236,7 @@ enum cv_vm_exit cv_recorder_run(struct cv_recorder *rec, cv_icount limit)
         if (rec->marks.panics_count > 0) {
             drain_panics(rec);
         }
+        drain_console(rec);
         if (now >= rec->next_digest) {
             take_digest(rec, false);
         }
@@ -246,12 +272,20 @@ GENERAL_REGS void cv_recorder_pvpanic(struct cv_recorder *rec, cv_icount icount,
     cv_marks_pvpanic(&rec->marks, icount, event);
 }
 
+GENERAL_REGS void cv_recorder_serial(struct cv_recorder *rec, uint8_t byte)
+{
+    cv_console_put(&rec->console, cv_vm_icount(rec->vm), byte);
+}
+
 /* -- the end ------------------------------------------------------------------------- */
 
 static bool log_last_marks(struct cv_recorder *rec, const struct cv_end_record *end)
 {
     struct cv_trace_mark mark;
     drain_panics(rec);
+    if (rec->last_panic.kind != 0 && !cv_writer_mark(rec->writer, &rec->last_panic)) {
+        return false;
+    }
     for (size_t i = 0; i < rec->marks.open_count; i++) {
         cv_marks_describe_open(&rec->marks, i, &mark);
         if (!cv_writer_mark(rec->writer, &mark)) {

@@ -21,6 +21,7 @@ struct cv_pages;
 struct cv_record_options {
     bool fine_digests; /* every component in every digest */
     const char *tool;  /* build id, for `info` */
+    const char *mark_pattern; /* lines of the console to be marked (record/console.h); NULL: none */
 };
 
 /* Writes superblock, machine and image chunks of a new trace (an empty file) and binds to
@@ -41,6 +42,8 @@ void cv_recorder_exception(struct cv_recorder *rec, cv_icount icount, unsigned v
                            uint64_t rip, uint64_t frame, uint64_t cr2);
 void cv_recorder_iret(struct cv_recorder *rec, uint64_t frame);
 void cv_recorder_pvpanic(struct cv_recorder *rec, cv_icount icount, unsigned event);
+/* A byte of the console. */
+void cv_recorder_serial(struct cv_recorder *rec, uint8_t byte);
 
 /* Final digest, marks, index, end chunk, truncate to size, sync. */
 bool cv_recorder_finish(struct cv_recorder *rec, struct cv_error *err);

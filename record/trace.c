@@ -70,6 +70,20 @@ static void fill_info(struct cv_trace *trace)
     info->fine_digests = trace->machine.fine_digests;
 }
 
+/* They were logged as they were known; an exception is known to be one for good at the end only. */
+static void sort_marks(struct cv_eventlog *log)
+{
+    for (size_t i = 1; i < log->marks_count; i++) {
+        struct cv_trace_mark mark = log->marks[i];
+        size_t at = i;
+        while (at > 0 && log->marks[at - 1].icount > mark.icount) {
+            at--;
+        }
+        memmove(&log->marks[at + 1], &log->marks[at], (i - at) * sizeof(mark));
+        log->marks[at] = mark;
+    }
+}
+
 struct cv_trace *cv_trace_open(const struct cv_file *file, struct cv_error *err)
 {
     struct cv_error local = {0};
@@ -86,6 +100,7 @@ struct cv_trace *cv_trace_open(const struct cv_file *file, struct cv_error *err)
     if (!trace->ended && !cv_scan_journals(trace, &local)) {
         goto bad;
     }
+    sort_marks(&trace->log);
     describe_end(trace);
     fill_info(trace);
     return trace;
@@ -150,7 +165,7 @@ bool cv_trace_crash(const struct cv_trace *trace, cv_icount *icount)
     bool found = false;
     for (size_t i = 0; i < trace->log.marks_count; i++) {
         const struct cv_trace_mark *m = &trace->log.marks[i];
-        if (m->kind != CV_MARK_USER && m->icount <= trace->info.end.icount &&
+        if (m->kind <= CV_MARK_TRIPLE_FAULT && m->icount <= trace->info.end.icount &&
             (!found || m->icount >= *icount)) {
             *icount = m->icount;
             found = true;

@@ -31,12 +31,21 @@ struct cv_trace_mark {
     uint64_t rip, cr2;
     char name[64];
 };
-enum cv_mark_kind {
+enum cv_mark_kind { /* hand-numbered: in traces */
     CV_MARK_EXCEPTION = 1,
     CV_MARK_PVPANIC = 2,
     CV_MARK_TRIPLE_FAULT = 3,
-    CV_MARK_USER = 4
+    CV_MARK_USER = 4,
+    /* lines of the console (record/console.h) */
+    CV_MARK_OOPS = 5,
+    CV_MARK_BUG = 6,
+    CV_MARK_HUNG_TASK = 7,
+    CV_MARK_LOCKUP = 8,
+    CV_MARK_RCU_STALL = 9,
+    CV_MARK_PANIC = 10,
+    CV_MARK_PATTERN = 11,
 };
+#define CV_MARK_KINDS 12u
 
 /* end_flags of a trace that lost its end chunk behind its last digest: `end` is the arrival
  * at its icount; the vtime is an upper bound. Never in a file. */
@@ -69,6 +78,7 @@ size_t cv_trace_event_count(const struct cv_trace *trace);
 const struct cv_trace_event *cv_trace_event(const struct cv_trace *trace, size_t i);
 size_t cv_trace_digest_count(const struct cv_trace *trace);
 const struct cv_trace_digest *cv_trace_digest(const struct cv_trace *trace, size_t i);
+/* In the order of the run. */
 size_t cv_trace_mark_count(const struct cv_trace *trace);
 const struct cv_trace_mark *cv_trace_mark(const struct cv_trace *trace, size_t i);
 /* `crash` of DESIGN.md section 10: the position *before* the crashing step. False: no

@@ -75,6 +75,7 @@ quick)
     script tests/replay/test_input.py
     script tests/replay/test_query.py
     script tests/replay/test_ends.py
+    script tests/replay/test_marks.py flood names patterns
     ;;
 full)
     script tests/lint/lint.py
@@ -83,6 +84,7 @@ full)
     script tests/replay/test_input.py
     script tests/replay/test_query.py
     script tests/replay/test_ends.py
+    script tests/replay/test_marks.py
     script tests/replay/test_damage.py
     script tests/replay/test_linux.py
     script tests/replay/test_kernels.py

@@ -61,6 +61,8 @@ JsonObject *cv_job_to_json(const struct cv_job *job, int *fds, unsigned *count)
         json_array_add_string_element(words, job->words[i]);
     }
     json_object_set_array_member(o, "words", words);
+    json_object_set_boolean_member(o, "marks", job->marks);
+    json_object_set_string_member(o, "mark_pattern", job->mark_pattern);
     json_object_set_int_member(o, "cache_bytes", job->exec.cache_bytes);
     json_object_set_int_member(o, "block_insns", job->exec.block_insns);
     json_object_set_boolean_member(o, "no_chain", job->exec.no_chain);
@@ -178,7 +180,10 @@ bool cv_job_from_json(struct cv_job *job, const char *method, JsonObject *params
     job->limit = (uint64_t)cv_json_int(params, "limit", 0);
     g_strlcpy(job->from, cv_json_text(params, "from", ""), sizeof(job->from));
     g_strlcpy(job->condition, cv_json_text(params, "condition", ""), sizeof(job->condition));
+    job->marks = cv_json_bool(params, "marks");
     g_strlcpy(job->append, cv_json_text(params, "append", ""), sizeof(job->append));
+    g_strlcpy(job->mark_pattern, cv_json_text(params, "mark_pattern", ""),
+              sizeof(job->mark_pattern));
     g_strlcpy(job->pos, cv_json_text(params, "pos", ""), sizeof(job->pos));
     g_strlcpy(job->arch, cv_json_text(params, "arch", ""), sizeof(job->arch));
     g_strlcpy(job->name, cv_json_text(params, "name", "trace"), sizeof(job->name));

@@ -11,9 +11,10 @@
 
 #include <json-glib/json-glib.h>
 
-#define CV_POS_MAX   80u
-#define CV_WORDS_MAX 20u /* of a question; that of debugger/question.h */
-#define CV_WORD_MAX  256u
+#define CV_POS_MAX     80u
+#define CV_WORDS_MAX   20u /* of a question; that of debugger/question.h */
+#define CV_WORD_MAX    256u
+#define CV_PATTERN_MAX 256u
 
 enum cv_job_fd { /* which descriptor of a job is which; -1: not given */
     CV_JOB_FD_TRACE, CV_JOB_FD_KERNEL, CV_JOB_FD_INITRD, CV_JOB_FD_SERIAL, CV_JOB_FD_OUT,
@@ -34,7 +35,8 @@ struct cv_job {
     bool input_open; /* bytes may still come over the serial descriptor */
     /* travel */
     char pos[CV_POS_MAX]; /* --to / --at */
-    bool console, json, chunks, events, stats;
+    bool console, json, chunks, events, stats, marks;
+    char mark_pattern[CV_PATTERN_MAX]; /* "": none */
     /* a question about a trace */
     char words[CV_WORDS_MAX][CV_WORD_MAX];
     unsigned word_count;

@@ -47,6 +47,9 @@ bool cv_engine_read_image(int fd, const char *what, uint64_t max, struct cv_imag
 void cv_engine_progress(struct cv_engine *engine, uint64_t done, uint64_t total);
 /* printf to the job's result descriptor; buffered, flushed by cv_engine_flush. */
 void cv_engine_print(struct cv_engine *engine, const char *fmt, ...) CV_PRINTF(2, 3);
+/* A mark as a line, or as an element of a JSON array (app/engine/job_info.c). */
+struct cv_trace_mark;
+void cv_engine_print_mark(struct cv_engine *engine, const struct cv_trace_mark *mark, bool first);
 /* Fails the job: code and text as cv_error_set; object names it. */
 void cv_engine_fail(struct cv_engine *engine, const struct cv_error *err);
 

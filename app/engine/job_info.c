@@ -2,6 +2,7 @@
  * job_info.c - what a trace says of itself
  */
 #include "app/engine/engine.h"
+#include "record/marks.h"
 #include "record/trace.h"
 
 #include <stdio.h>
@@ -52,6 +53,36 @@ static void print_events(struct cv_engine *engine, struct cv_trace *trace)
     }
 }
 
+/* The marks as a JSON array, or as lines. */
+void cv_engine_print_mark(struct cv_engine *engine, const struct cv_trace_mark *mark, bool first)
+{
+    if (!engine->job.json) {
+        cv_engine_print(engine, "mark         step %llu, %s\n", (unsigned long long)mark->icount,
+                        mark->name);
+        return;
+    }
+    char name[2 * sizeof(mark->name)];
+    size_t at = 0;
+    for (const char *p = mark->name; *p != '\0'; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c == '"' || c == '\\') {
+            name[at++] = '\\';
+        }
+        name[at++] = c < 0x20 || c >= 0x7f ? '?' : *p;
+    }
+    name[at] = '\0';
+    cv_engine_print(engine, "%s{\"icount\":%llu,\"kind\":\"%s\",\"name\":\"%s\"}",
+                    first ? "" : ",", (unsigned long long)mark->icount,
+                    cv_marks_kind_name(mark->kind), name);
+}
+
+static void print_marks(struct cv_engine *engine, struct cv_trace *trace)
+{
+    for (size_t i = 0; i < cv_trace_mark_count(trace); i++) {
+        cv_engine_print_mark(engine, cv_trace_mark(trace, i), i == 0);
+    }
+}
+
 static void print_json(struct cv_engine *engine, struct cv_trace *trace)
 {
     const struct cv_trace_info *info = cv_trace_info(trace);
@@ -75,7 +106,9 @@ static void print_json(struct cv_engine *engine, struct cv_trace *trace)
     if (crashed) {
         cv_engine_print(engine, ",\"crash\":%llu", (unsigned long long)crash);
     }
-    cv_engine_print(engine, "}\n");
+    cv_engine_print(engine, ",\"marks\":[");
+    print_marks(engine, trace);
+    cv_engine_print(engine, "]}\n");
 }
 
 static void print_text(struct cv_engine *engine, struct cv_trace *trace)
@@ -105,6 +138,7 @@ static void print_text(struct cv_engine *engine, struct cv_trace *trace)
     if (cv_trace_crash(trace, &crash)) {
         cv_engine_print(engine, "crash        step %llu\n", (unsigned long long)crash);
     }
+    print_marks(engine, trace);
     cv_engine_print(engine, "events       %llu\n", (unsigned long long)info->events);
     cv_engine_print(engine, "digests      %llu%s\n", (unsigned long long)info->digests,
                     info->fine_digests ? " (fine)" : "");

@@ -5,9 +5,12 @@
 #include "app/engine/sandbox.h"
 #include "debugger/position.h"
 #include "debugger/session.h"
+#include "record/console.h"
+#include "record/digest.h"
 #include "record/replayer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SLICE_STEPS (1ull << 24) /* progress and cancellation in between */
@@ -17,15 +20,38 @@ struct travel {
     struct cv_trace *trace;
     struct cv_replay *replay;
     cv_icount target;
+    struct cv_console *marks; /* of the console; NULL: not asked for */
+    bool some_marks;
 };
 
 __attribute__((target("general-regs-only"))) static void put_serial(void *arg, unsigned unit,
                                                                     uint8_t byte)
 {
-    struct cv_engine *engine = arg;
-    if (unit == 0) {
-        cv_mailbox_put_out(&engine->box, byte);
+    struct travel *t = arg;
+    if (unit != 0) {
+        return;
     }
+    if (t->engine->job.console) {
+        cv_mailbox_put_out(&t->engine->box, byte);
+    }
+    if (t->marks != NULL) {
+        cv_console_put(t->marks, cv_replay_icount(t->replay), byte);
+    }
+}
+
+static void print_marks(struct travel *t)
+{
+    struct cv_trace_mark mark;
+    while (cv_console_next(t->marks, &mark)) {
+        cv_engine_print_mark(t->engine, &mark, !t->some_marks);
+        t->some_marks = true;
+    }
+}
+
+/* Where the result's JSON object goes on: behind its marks, if there are any. */
+static const char *json_head(const struct travel *t)
+{
+    return t->marks != NULL ? "]," : "{";
 }
 
 static void report_divergence(struct travel *t, const struct cv_divergence *d)
@@ -34,8 +60,9 @@ static void report_divergence(struct travel *t, const struct cv_divergence *d)
     engine->exit_code = CV_EXIT_DIVERGED;
     if (engine->job.json) {
         cv_engine_print(engine,
-                        "{\"result\":\"diverged\",\"icount\":%llu,\"component\":\"%s\","
+                        "%s\"result\":\"diverged\",\"icount\":%llu,\"component\":\"%s\","
                         "\"expected\":\"%s\",\"found\":\"%s\"}\n",
+                        json_head(t),
                         (unsigned long long)d->icount, d->component, d->expected, d->found);
         return;
     }
@@ -71,8 +98,9 @@ static void report_exact(struct travel *t)
     }
     if (engine->job.json) {
         cv_engine_print(engine,
-                        "{\"result\":\"exact\",\"icount\":%llu,\"digests\":%llu,\"lossy\":%s,"
+                        "%s\"result\":\"exact\",\"icount\":%llu,\"digests\":%llu,\"lossy\":%s,"
                         "\"state\":\"%s\"}\n",
+                        json_head(t),
                         (unsigned long long)at, digests, loss, hex);
     } else if (strcmp(engine->job.method, "verify") == 0) {
         cv_engine_print(engine, "exact: %llu steps, %llu digests equal, state %s\n",
@@ -88,13 +116,20 @@ static void run_travel(struct travel *t)
 {
     struct cv_engine *engine = t->engine;
     cv_icount end = cv_trace_info(t->trace)->end.icount;
+    if (engine->job.json && t->marks != NULL) {
+        cv_engine_print(engine, "{\"marks\":[");
+    }
     for (;;) {
         cv_icount at = cv_replay_icount(t->replay);
-        cv_icount limit = t->target - at > SLICE_STEPS ? at + SLICE_STEPS : t->target;
+        cv_icount next = t->marks != NULL ? cv_digest_next(at) : at + SLICE_STEPS;
+        cv_icount limit = t->target > next ? next : t->target;
         if (limit == end) {
             limit = CV_NEVER; /* past the last step: its inputs, the machine's own end, the last digest */
         }
         enum cv_replay_exit out = cv_replay_run(t->replay, limit);
+        if (t->marks != NULL) {
+            print_marks(t);
+        }
         if (out == CV_REPLAY_DIVERGED) {
             report_divergence(t, cv_replay_divergence(t->replay));
             return;
@@ -133,6 +168,28 @@ static bool find_target(struct travel *t, const char *text, struct cv_error *err
                                     : cv_position_resolve(&pos, t->trace, &t->target, err);
 }
 
+static bool open_marks(struct travel *t, struct cv_error *err)
+{
+    struct cv_console *console = malloc(sizeof(*console));
+    if (console == NULL) {
+        return cv_error_set(err, CV_EXIT_OS, "replay: out of memory");
+    }
+    if (!cv_console_init(console, t->engine->job.mark_pattern, err)) {
+        free(console);
+        return false;
+    }
+    t->marks = console;
+    return true;
+}
+
+static void close_marks(struct travel *t)
+{
+    if (t->marks != NULL) {
+        cv_console_fini(t->marks);
+        free(t->marks);
+    }
+}
+
 static bool open_travel(struct travel *t, const struct cv_file *file, struct cv_error *err)
 {
     struct cv_job *job = &t->engine->job;
@@ -144,6 +201,9 @@ static bool open_travel(struct travel *t, const struct cv_file *file, struct cv_
     if (job->pos[0] != '\0' && !find_target(t, job->pos, err)) {
         return false;
     }
+    if (job->marks && !open_marks(t, err)) {
+        return false;
+    }
     t->replay = cv_replay_new(t->trace, &job->exec, job->tlb_entries, err);
     return t->replay != NULL && cv_sandbox_seal(err);
 }
@@ -153,11 +213,11 @@ void cv_engine_replay(struct cv_engine *engine)
     struct travel t = {.engine = engine};
     struct cv_error err = {0};
     struct cv_file file;
-    struct cv_vm_outlet outlet = {.arg = engine, .serial = put_serial};
+    struct cv_vm_outlet outlet = {.arg = &t, .serial = put_serial};
     cv_file_from_fd(&file, engine->job.fd[CV_JOB_FD_TRACE]);
     if (open_travel(&t, &file, &err)) {
         struct cv_vm *vm = cv_replay_vm(t.replay);
-        if (engine->job.console) {
+        if (engine->job.console || engine->job.marks) {
             cv_vm_set_outlet(vm, &outlet);
         }
         cv_replay_check_digests(t.replay, true);
@@ -170,6 +230,7 @@ void cv_engine_replay(struct cv_engine *engine)
         }
         cv_engine_fail(engine, &err);
     }
+    close_marks(&t);
     cv_replay_free(t.replay);
     cv_trace_close(t.trace);
 }

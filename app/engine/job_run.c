@@ -48,6 +48,9 @@ __attribute__((target("general-regs-only"))) static void put_serial(void *arg, u
     struct live *live = arg;
     if (unit == 0) {
         cv_mailbox_put_out(&live->engine->box, byte);
+        if (live->rec != NULL) {
+            cv_recorder_serial(live->rec, byte);
+        }
     }
 }
 
@@ -266,7 +269,8 @@ static bool start_recorder(struct live *live, const struct cv_file *file,
                            const struct cv_vm_config *config, struct cv_error *err)
 {
     struct cv_record_options options = {.fine_digests = live->engine->job.fine_digests,
-                                        .tool = "chronovisor"};
+                                        .tool = "chronovisor",
+                                        .mark_pattern = live->engine->job.mark_pattern};
     live->rec = cv_recorder_new(file, live->vm, config, &options, err);
     publish_recorder(live->engine, live->rec);
     return live->rec != NULL;
