@@ -92,6 +92,7 @@ full)
     script tests/gdb/test_gdb32.py
     script tests/gdb/test_stops.py
     script tests/gdb/test_link.py
+    script tests/gdb/test_walk.py
     script tests/mutation/mutate.py
     script tests/diff/system/run.py
     script tests/fuzz/run.sh 6
