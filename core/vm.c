@@ -410,9 +410,6 @@ static enum cv_vm_exit run_loop(struct cv_vm *vm, cv_icount limit, bool to_idle)
 static enum cv_vm_exit run(struct cv_vm *vm, cv_icount limit, bool to_idle)
 {
     enum cv_vm_exit out;
-    if (vm->disturbed) {
-        cv_vm_disturb(vm);
-    }
     if (vm->taps != NULL) {
         if (vm->end == CV_END_NONE) {
             cv_taps_clear_hit(vm->taps);
@@ -420,9 +417,7 @@ static enum cv_vm_exit run(struct cv_vm *vm, cv_icount limit, bool to_idle)
         cv_taps_open(vm->taps, true);
     }
     cv_fpu_enter(&vm->cpu);
-    do {
-        out = run_loop(vm, limit, to_idle);
-    } while (out == CV_VM_HIT && cv_vm_pass_hit(vm));
+    out = run_loop(vm, limit, to_idle);
     cv_fpu_leave(&vm->cpu);
     if (vm->taps != NULL) {
         cv_taps_open(vm->taps, false);
@@ -430,14 +425,26 @@ static enum cv_vm_exit run(struct cv_vm *vm, cv_icount limit, bool to_idle)
     return out;
 }
 
+/* The same under cv_exec_config.watch_all: in pieces, and on behind each hit. */
+static enum cv_vm_exit run_disturbed(struct cv_vm *vm, cv_icount limit, bool to_idle)
+{
+    for (;;) {
+        cv_icount part = cv_vm_disturb(vm);
+        enum cv_vm_exit out = run(vm, to_idle || limit < part ? limit : part, to_idle);
+        if (out != CV_VM_HIT && (out != CV_VM_LIMIT || to_idle || part >= limit)) {
+            return out;
+        }
+    }
+}
+
 enum cv_vm_exit cv_vm_run(struct cv_vm *vm, cv_icount limit)
 {
-    return run(vm, limit, false);
+    return vm->disturbed ? run_disturbed(vm, limit, false) : run(vm, limit, false);
 }
 
 enum cv_vm_exit cv_vm_run_to_idle(struct cv_vm *vm, cv_icount at)
 {
-    return run(vm, at, true);
+    return vm->disturbed ? run_disturbed(vm, at, true) : run(vm, at, true);
 }
 
 void cv_vm_stop(struct cv_vm *vm)

@@ -23,6 +23,7 @@ struct cv_vm {
     bool ram_made;
     bool disturbed; /* cv_exec_config.watch_all, until a debugger watches */
     uint64_t disturb_state, disturb_hits;
+    cv_icount disturb_from, disturb_until; /* the list in use was made for these steps */
     /* state */
     uint8_t end; /* enum cv_vm_end */
     uint32_t guest_exit;
@@ -34,9 +35,8 @@ struct cv_vm {
 /* vm_watch.c: cv_vm_watch() without its claim on the taps. */
 bool cv_vm_arm(struct cv_vm *vm, const struct cv_watch *list, size_t count,
                uint32_t taps) CV_MUST_CHECK;
-/* cv_exec_config.watch_all: arms another list, made around what the guest uses now. */
-void cv_vm_disturb(struct cv_vm *vm);
-/* Is the hit at which a run stands one that only the disturbance asked for? */
-bool cv_vm_pass_hit(struct cv_vm *vm);
+/* cv_exec_config.watch_all: arms another list when it is time, made around what the guest uses now. Says how far the
+ * machine may run with it. */
+cv_icount cv_vm_disturb(struct cv_vm *vm);
 
 #endif

@@ -33,7 +33,9 @@ const struct cv_tap_hit *cv_vm_hit(const struct cv_vm *vm)
 
 /* -- the disturbance ----------------------------------------------------------------- */
 
-#define HITS_PER_LIST 512u
+/* A list stays for so many hits or, early in a run, for few steps more than this: short guests are to meet many. */
+#define HITS_PER_LIST  512u
+#define STEPS_PER_LIST 256u
 
 static uint64_t next_random(struct cv_vm *vm)
 {
@@ -51,6 +53,8 @@ static uint64_t choose_length(struct cv_vm *vm)
         return r % 7 == 0 ? CV_WATCH_LEN_MAX : CV_PAGE_SIZE;
     case 1:
     case 2:
+    case 3:
+    case 4:
         return 1 + (r >> 8) % 512;
     default:
         return 1ull << (r >> 8) % 5;
@@ -82,8 +86,14 @@ static uint64_t choose_linear(struct cv_vm *vm)
 static uint64_t choose_physical(struct cv_vm *vm)
 {
     uint64_t r = next_random(vm), near = r >> 16;
-    return r % 4 == 0 ? (vm->cpu.cr3 & CV_PAGE_MASK) + near % CV_PAGE_SIZE
-                      : near % vm->ram.span;
+    switch (r % 4) {
+    case 0:
+        return (vm->cpu.cr3 & CV_PAGE_MASK) + near % CV_PAGE_SIZE;
+    case 1:
+        return near % vm->ram.span;
+    default: /* many guests map RAM one to one, at some round address */
+        return choose_linear(vm) % vm->ram.span;
+    }
 }
 
 static void choose_watch(struct cv_vm *vm, struct cv_watch *w)
@@ -97,21 +107,21 @@ static void choose_watch(struct cv_vm *vm, struct cv_watch *w)
     }
 }
 
-void cv_vm_disturb(struct cv_vm *vm)
+cv_icount cv_vm_disturb(struct cv_vm *vm)
 {
     struct cv_watch list[CV_WATCHES_MAX];
+    cv_icount now = cv_vm_icount(vm);
+    if (now < vm->disturb_until && now >= vm->disturb_from &&
+        vm->disturb_hits++ < HITS_PER_LIST) {
+        return vm->disturb_until;
+    }
     for (unsigned i = 0; i < CV_WATCHES_MAX; i++) {
         choose_watch(vm, &list[i]);
     }
     vm->disturb_hits = 0;
+    vm->disturb_from = now;
+    vm->disturb_until = now + STEPS_PER_LIST + next_random(vm) % (now / 128 + 1);
     bool ok = cv_vm_arm(vm, list, CV_WATCHES_MAX, CV_TAP_ALL);
     CV_ASSERT(ok || vm->taps == NULL); /* no memory: undisturbed */
-}
-
-bool cv_vm_pass_hit(struct cv_vm *vm)
-{
-    if (vm->disturbed && ++vm->disturb_hits == HITS_PER_LIST) {
-        cv_vm_disturb(vm);
-    }
-    return vm->disturbed;
+    return vm->disturb_until;
 }

@@ -170,7 +170,7 @@ def look(directory, guest):
         raise Found("record: the guest's own checks failed: %s" % console.decode(errors="replace")[-200:])
 
 
-GUESTS_RUN = ["sources", "echo"]
+GUESTS_RUN = ["sources", "echo", "string"]
 
 
 def sound(directory):
