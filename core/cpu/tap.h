@@ -41,7 +41,7 @@ struct cv_watch {
 #define CV_TAP_CR3        16u  /* CR3 was loaded, by MOV or a task switch; detail: the new value */
 #define CV_TAP_PORT       32u  /* IN, OUT, INS, OUTS; detail: port */
 #define CV_TAP_MMIO       64u  /* an access that reached the bus; detail: physical address */
-#define CV_TAP_DMA        128u /* a device or an input wrote RAM; detail: physical address */
+#define CV_TAP_DMA        128u /* a device, an input or the loader of a reset wrote RAM; detail: physical address */
 #define CV_TAP_CONSOLE    256u /* a byte left UART 0; detail: the byte */
 #define CV_TAP_ALL        511u
 #define CV_TAP_CLASSES    9u
