@@ -251,6 +251,17 @@ void cv_agent_free(struct cv_agent_code *code)
     free(code);
 }
 
+void cv_agent_shift_registers(uint8_t *code, size_t len, unsigned by)
+{
+    for (size_t at = 0; at < len; at += op_len(code + at)) {
+        if (code[at] == OP_REG) {
+            uint64_t number = read_number(code + at + 1, 2) + by;
+            code[at + 1] = (uint8_t)(number >> 8);
+            code[at + 2] = (uint8_t)number;
+        }
+    }
+}
+
 bool cv_agent_same(const struct cv_agent_code *code, const uint8_t *bytes, size_t len)
 {
     return code->len == len && memcmp(code->bytes, bytes, len) == 0;

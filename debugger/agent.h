@@ -40,6 +40,8 @@ enum cv_agent_result { CV_AGENT_DONE, CV_AGENT_FAILED };
 /* NULL: the code is not sound, or no memory; *why says which. */
 struct cv_agent_code *cv_agent_new(const uint8_t *code, size_t len, const char **why);
 void cv_agent_free(struct cv_agent_code *code);
+/* Adds to the number of every register that sound code names; who mixes code of two numberings keeps them apart so. */
+void cv_agent_shift_registers(uint8_t *code, size_t len, unsigned by);
 /* Was it made from these bytes? */
 bool cv_agent_same(const struct cv_agent_code *code, const uint8_t *bytes, size_t len);
 /* Runs it; *value is the top of the stack at `end` (0 when it is empty). */

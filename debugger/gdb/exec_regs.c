@@ -47,15 +47,17 @@ bool cv_gdb_reg_value(struct cv_gdb *gdb, unsigned n, uint64_t *value)
 {
     uint8_t wide[REG_BYTES_MAX] = {0};
     uint8_t bytes[8] = {0};
-    unsigned reg, len;
-    if (n >= gdb->target->count) {
+    unsigned reg = n - CV_GDB_REG_OWN;
+    unsigned len = sizeof(bytes);
+    if (n < CV_GDB_REG_OWN) {
+        if (n >= gdb->target->count) {
+            return false;
+        }
+        cv_gdb_target_reg(gdb->target, n, &reg, &len);
+    }
+    if (len > sizeof(bytes) || !cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, wide)) {
         return false;
     }
-    cv_gdb_target_reg(gdb->target, n, &reg, &len);
-    if (len > sizeof(bytes)) {
-        return false;
-    }
-    cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, wide);
     for (unsigned i = 0; i < len; i++) {
         bytes[i] = wide[i];
     }

@@ -1,14 +1,14 @@
 /*
- * exec_watch.c - watchpoints of the monitor: physical ones, and conditions as agent code; marks
+ * exec_watch.c - watchpoints of the monitor: physical ones, and with conditions; marks
  *
  * gdb has no packet for a physical watchpoint, and keeps conditions of watchpoints to itself. These are entries of the
  * stop table of which gdb knows nothing: a stop for one is told in words.
  */
+#include "core/base/error.h"
+#include "debugger/expr.h"
 #include "debugger/gdb/monitor.h"
 
 #include <string.h>
-
-#define HEX_MAX (2 * CV_AGENT_CODE_MAX)
 
 void cv_gdb_word(const char **args, char *word, size_t cap)
 {
@@ -54,35 +54,30 @@ const char *cv_gdb_watch_name(const struct cv_stop_spec *spec)
     return read && write ? "access" : read ? "read" : "change";
 }
 
-static int digit_of(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *d = c == '\0' ? NULL : strchr(digits, c);
-    return d != NULL ? (int)(d - digits) : -1;
-}
+#define USAGE "[phys] ADDR LEN [if EXPR]"
 
-/* "if" and an agent expression in hex: gdb's `maint agent-eval EXPR` shows what to write. */
-static bool take_condition(struct cv_gdb *gdb, const char *args,
-                           struct cv_stop_spec *spec)
+/* "if" and an expression of debugger/expr.h. */
+static bool take_condition(struct cv_gdb *gdb, const char *args, struct cv_stop_spec *spec)
 {
     uint8_t bytes[CV_AGENT_CODE_MAX];
     char word[8];
-    const char *why = "the condition is not hex";
+    const char *why = "what stands behind LEN is no condition";
+    struct cv_error err = {0};
     size_t len = 0;
     cv_gdb_word(&args, word, sizeof(word));
     if (word[0] == '\0') {
         return true;
     }
-    while (strcmp(word, "if") == 0 && len < sizeof(bytes) && digit_of(args[0]) >= 0 &&
-           digit_of(args[1]) >= 0) {
-        bytes[len++] = (uint8_t)(digit_of(args[0]) << 4 | digit_of(args[1]));
-        args += 2;
-    }
-    if (args[0] == '\0' && len > 0) {
-        spec->conditions[0] = cv_agent_new(bytes, len, &why);
+    if (strcmp(word, "if") == 0) {
+        if (cv_expr_condition(args, bytes, sizeof(bytes), &len, &err)) {
+            cv_agent_shift_registers(bytes, len, CV_GDB_REG_OWN);
+            spec->conditions[0] = cv_agent_new(bytes, len, &why);
+        } else {
+            why = err.text;
+        }
     }
     if (spec->conditions[0] == NULL) {
-        cv_gdb_print(gdb, "Not set: %s. Write: watch [phys] ADDR LEN [if HEX]\n", why);
+        cv_gdb_print(gdb, "Not set: %s. Write: " USAGE "\n", why);
         return false;
     }
     spec->condition_count = 1;
@@ -104,7 +99,7 @@ static void add_watch(struct cv_gdb *gdb, const char *args, uint8_t kinds)
     bool ok = cv_gdb_number(word, &spec.addr);
     cv_gdb_word(&args, word, sizeof(word));
     if (!ok || !cv_gdb_number(word, &spec.len)) {
-        cv_gdb_print(gdb, "Write: watch [phys] ADDR LEN [if HEX]\n");
+        cv_gdb_print(gdb, "Write: " USAGE "\n");
         return;
     }
     if (!take_condition(gdb, args, &spec)) {

@@ -17,6 +17,7 @@
 #define CV_GDB_TRAIL       64u
 #define CV_GDB_FILES       8u
 #define CV_GDB_REASONS     64u
+#define CV_GDB_REG_OWN     0x4000u /* in agent code: core/inspect.h's numbers begin here; below are the target's */
 
 /* Whose an entry of the stop table is. Its tag is the type of a Z packet, or nothing. */
 enum cv_gdb_client { CV_GDB_CLIENT_POINT = 1, CV_GDB_CLIENT_MONITOR = 2 };
@@ -85,7 +86,7 @@ void cv_gdb_break_drop_all(struct cv_gdb *gdb);
 /* An agent expression of these bytes; NULL: refused, and the reply says why. */
 struct cv_agent_code *cv_gdb_break_code(struct cv_gdb *gdb, const uint8_t *bytes, size_t len);
 void cv_gdb_file(struct cv_gdb *gdb, const struct cv_request *r); /* vFile */
-bool cv_gdb_reg_value(struct cv_gdb *gdb, unsigned n, uint64_t *value); /* of at most 8 bytes */
+bool cv_gdb_reg_value(struct cv_gdb *gdb, unsigned n, uint64_t *value); /* of agent code; at most 8 bytes */
 uint64_t cv_gdb_rip(struct cv_gdb *gdb);
 void cv_gdb_query(struct cv_gdb *gdb, const struct cv_request *r);
 void cv_gdb_thread_id(struct cv_gdb *gdb); /* appends "p1.1" or "1" */

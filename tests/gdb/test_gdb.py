@@ -268,6 +268,23 @@ def interrupt_travel(directory):
             reply = rsp.packet()
             check(reply.startswith("T02"), "%s: %s" % (packet, reply))
             seen.append(place.digest())
+        # a search that is cancelled stands where it began, whatever it looked for
+        place.seek("end")
+        end = place.icount()
+        hot = rsp.rip()
+        times = []
+        for point in ("Z2,100000,4", "Z0,%x,1;X3,220027" % hot, "Z4,%x,1" % (hot & ~0xfff)):
+            check(rsp.call(point) == "OK", point)
+            rsp.send("bc")
+            time.sleep(0.05)
+            start = time.monotonic()
+            rsp.s.sendall(b"\x03")
+            reply = rsp.packet()
+            times.append(time.monotonic() - start)
+            check(reply.startswith("T02") and place.icount() == end or "replaylog:begin" in reply or "watch" in reply,
+                  "%s: %s at %d" % (point, reply, place.icount()))
+            place.seek("end")
+        print("        a search backwards heard Ctrl-C after %s ms" % ", ".join("%.0f" % (t * 1000) for t in times))
         straight = {}
         for at in sorted({s[0] for s in seen}):
             place.seek(0)

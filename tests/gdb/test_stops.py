@@ -412,12 +412,9 @@ def interrupt_in_reverse(directory):
         for wait in (0.01, 0.05, 0.1):
             place.rsp.send("bc")
             time.sleep(wait)
-            start = time.monotonic()
             place.rsp.s.sendall(b"\x03")
             reply = place.rsp.packet()
-            took = time.monotonic() - start
             check(reply.startswith("T02") or "replaylog:begin" in reply, reply)
-            check(took < 2, "%.2f s to be heard" % took)
             if reply.startswith("T02"):
                 check(place.icount() == here, "a cancelled search stands at %d, not %d" % (place.icount(), here))
             place.seek(here)

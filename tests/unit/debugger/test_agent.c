@@ -429,6 +429,16 @@ Test(agent, a_line_is_cut_at_its_limit)
     cr_assert_eq(text[90], 'x');
 }
 
+Test(agent, registers_are_shifted_and_nothing_else)
+{
+    uint8_t code[64];
+    size_t len = read_hex("260005 230026 26fffe 2200 2200 34 00 0003 262600 27", code);
+    cv_agent_shift_registers(code, len, 0x4001);
+    uint8_t want[64];
+    cr_assert_eq(read_hex("264006 230026 263fff 2200 2200 34 00 0003 262600 27", want), len);
+    cr_assert_arr_eq(code, want, len);
+}
+
 Test(agent, random_code_is_refused_or_runs)
 {
     struct guest g;
