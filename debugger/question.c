@@ -5,6 +5,7 @@
 #include "debugger/expr.h"
 #include "debugger/query.h"
 #include "debugger/session.h"
+#include "record/marks.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,14 +153,13 @@ static void print_when(struct asking *a)
 
 static void print_marks(struct asking *a)
 {
-    static const char *const kinds[] = {"?", "exception", "pvpanic", "triple fault", "user"};
     bool json = a->question->json;
     for (size_t i = 0; i < cv_trace_mark_count(a->trace); i++) {
         const struct cv_trace_mark *m = cv_trace_mark(a->trace, i);
         struct cv_query_row row = {.text_len = strnlen(m->name, sizeof(m->name))};
         memcpy(row.text, m->name, row.text_len);
         print(a, json ? "{\"icount\":%llu,\"kind\":\"%s\",\"rip\":\"0x%llx\"" : "step %llu  %s  rip 0x%llx",
-                        (unsigned long long)m->icount, m->kind < CV_ARRAY_LEN(kinds) ? kinds[m->kind] : "mark",
+                        (unsigned long long)m->icount, cv_marks_kind_name(m->kind),
                         (unsigned long long)m->rip);
         print_text(a, &row);
         print(a, json ? "}\n" : "\n");

@@ -59,8 +59,8 @@ void cv_marks_describe_panic(const struct cv_marks *m, size_t i,
 const char *cv_marks_kind_name(uint32_t kind)
 {
     static const char *const names[CV_MARK_KINDS] = {
-        "?",    "exception", "pvpanic",   "triple-fault", "user",  "oops",
-        "bug",  "hung-task", "lockup",    "rcu-stall",    "panic", "pattern",
+        "?",   "exception", "pvpanic", "triple fault", "user",  "oops",
+        "bug", "hung-task", "lockup",  "rcu-stall",    "panic", "pattern",
     };
     return kind < CV_MARK_KINDS ? names[kind] : names[0];
 }

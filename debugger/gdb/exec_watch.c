@@ -193,12 +193,10 @@ void cv_gdb_verb_marks(struct cv_gdb *gdb, const char *args)
     }
     for (size_t i = 0; i < cv_trace_mark_count(trace); i++) {
         const struct cv_trace_mark *mark = cv_trace_mark(trace, i);
-        if (mark->kind == CV_MARK_USER) {
-            char name[sizeof(mark->name) + 1] = {0};
-            memcpy(name, mark->name, sizeof(mark->name));
-            cv_gdb_print(gdb, "%s  icount %llu, of the trace\n", name,
-                         (unsigned long long)mark->icount);
-        }
+        char name[sizeof(mark->name) + 1] = {0};
+        memcpy(name, mark->name, sizeof(mark->name));
+        cv_gdb_print(gdb, "%s  icount %llu, of the trace\n", name,
+                     (unsigned long long)mark->icount);
     }
     if (marks->count == 0) {
         cv_gdb_print(gdb,
