@@ -54,7 +54,7 @@ static const struct option_row ROWS[] = {
     {OPT_BISECT, "--bisect", "TRACE2", CV_COMMAND_VERIFY,
      "find the step where two recordings part"},
     {OPT_CONSOLE, "--console", NULL, CV_COMMAND_REPLAY, "print what the serial console printed"},
-    {OPT_MARKS, "--marks", NULL, CV_COMMAND_REPLAY, "list what the console tells of troubles"},
+    {OPT_MARKS, "--marks", NULL, CV_COMMAND_REPLAY, "list what the console tells of trouble"},
     {OPT_PATTERN, "--mark-pattern", "REGEX", CV_COMMAND_RECORD | CV_COMMAND_REPLAY,
      "also mark console lines that match"},
     {OPT_JSON, "--json", NULL, CV_COMMAND_VERIFY | CV_COMMAND_INFO | CV_COMMAND_REPLAY | CV_COMMAND_QUERY,
@@ -257,6 +257,7 @@ static bool set_option(struct cv_options *o, const struct option_row *row, const
     case OPT_IF: return copy_text(o->job.condition, sizeof(o->job.condition), row, text, err);
     case OPT_PHYS: o->job.physical = true; return true;
     case OPT_PATTERN:
+        o->job.marks = true; /* of replay: it is asked for what it finds */
         return copy_text(o->job.mark_pattern, sizeof(o->job.mark_pattern), row, text, err);
     case OPT_RTC: return parse_rtc(text, &o->job.rtc_epoch) || bad_value(row, text, err);
     case OPT_ON:

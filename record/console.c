@@ -11,7 +11,13 @@
 /* -- inside the guest's run ---------------------------------------------------------- */
 
 /* ECMA-48 "Control functions": ESC, then what an intermediate state takes, then a final byte. */
-enum escape { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_CONTROL, ESCAPE_STRING, ESCAPE_STRING_END };
+enum escape {
+    ESCAPE_NONE,
+    ESCAPE_BEGUN,
+    ESCAPE_CONTROL,
+    ESCAPE_STRING,
+    ESCAPE_STRING_END
+};
 
 /* True: the byte belonged to an escape sequence. */
 GENERAL_REGS static bool skip_escape(struct cv_console *console, uint8_t byte)
@@ -66,7 +72,8 @@ GENERAL_REGS static void end_line(struct cv_console *console, cv_icount icount)
     console->returned = false;
 }
 
-GENERAL_REGS void cv_console_put(struct cv_console *console, cv_icount icount, uint8_t byte)
+GENERAL_REGS void cv_console_put(struct cv_console *console, cv_icount icount,
+                                 uint8_t byte)
 {
     if (byte == '\n') { /* also ends a sequence that was never finished */
         console->escape = ESCAPE_NONE;
@@ -104,7 +111,8 @@ static bool has_back_reference(const char *pattern)
     return false;
 }
 
-bool cv_console_init(struct cv_console *console, const char *pattern, struct cv_error *err)
+bool cv_console_init(struct cv_console *console, const char *pattern,
+                     struct cv_error *err)
 {
     memset(console, 0, sizeof(*console));
     if (pattern == NULL || pattern[0] == '\0') {
@@ -139,7 +147,8 @@ void cv_console_fini(struct cv_console *console)
 static bool describe(struct cv_console *console, uint32_t kind, cv_icount icount,
                      const char *text, struct cv_trace_mark *mark)
 {
-    unsigned most = kind == CV_MARK_PATTERN ? CV_CONSOLE_PATTERN_MARKS_MAX : CV_CONSOLE_MARKS_MAX;
+    unsigned most =
+        kind == CV_MARK_PATTERN ? CV_CONSOLE_PATTERN_MARKS_MAX : CV_CONSOLE_MARKS_MAX;
     if (console->found[kind] >= most) {
         return false;
     }
@@ -166,7 +175,8 @@ bool cv_console_next(struct cv_console *console, struct cv_trace_mark *mark)
         const struct cv_console_line *line = &console->lines[console->next];
         if (!console->half_read) {
             const char *text;
-            enum cv_symptom symptom = cv_symptoms_read(&console->symptoms, line->text, &text);
+            enum cv_symptom symptom =
+                cv_symptoms_read(&console->symptoms, line->text, &text);
             console->half_read = true;
             if (symptom != CV_SYMPTOM_NONE &&
                 describe(console, kinds[symptom], line->icount, text, mark)) {

@@ -48,7 +48,8 @@ struct cv_console {
     size_t taken;
     /* outside the run only */
     struct cv_symptoms symptoms;
-    bool half_read; /* lines[next] was looked at for symptoms, and not yet for the pattern */
+    bool
+        half_read; /* lines[next] was looked at for symptoms, and not yet for the pattern */
     bool has_pattern;
     regex_t pattern;
     unsigned found[CV_MARK_KINDS];
@@ -56,7 +57,8 @@ struct cv_console {
 
 /* pattern: a POSIX extended regular expression of at most CV_CONSOLE_PATTERN_MAX bytes, without back references; NULL or
  * "": none. */
-bool cv_console_init(struct cv_console *console, const char *pattern, struct cv_error *err) CV_MUST_CHECK;
+bool cv_console_init(struct cv_console *console, const char *pattern,
+                     struct cv_error *err) CV_MUST_CHECK;
 void cv_console_fini(struct cv_console *console);
 
 /* The machine stood at icount when it sent the byte. */
@@ -64,6 +66,7 @@ void cv_console_put(struct cv_console *console, cv_icount icount, uint8_t byte);
 
 /* Outside the run: the next mark, in the order of the run; false: no more. Called until it says so at every return from
  * the run, which ends at each digest's icount at the latest. */
-bool cv_console_next(struct cv_console *console, struct cv_trace_mark *mark) CV_MUST_CHECK;
+bool cv_console_next(struct cv_console *console,
+                     struct cv_trace_mark *mark) CV_MUST_CHECK;
 
 #endif

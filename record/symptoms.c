@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define HEAD_LINES 12u /* of an oops before its "Oops: 0002 [#1]", lines of others between them included */
+#define HEAD_LINES                                                                       \
+    12u /* of an oops before its "Oops: 0002 [#1]", lines of others between them included */
 
 struct row {
     enum cv_symptom symptom;
@@ -162,7 +163,8 @@ static const struct row *find_message(const char *line, const char **text)
     return row;
 }
 
-enum cv_symptom cv_symptoms_read(struct cv_symptoms *s, const char *line, const char **text)
+enum cv_symptom cv_symptoms_read(struct cv_symptoms *s, const char *line,
+                                 const char **text)
 {
     const struct row *row = find_message(line, text);
     bool within = s->head > 0;

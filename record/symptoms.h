@@ -14,10 +14,10 @@
 
 enum cv_symptom {
     CV_SYMPTOM_NONE,
-    CV_SYMPTOM_OOPS,      /* a fault in the kernel */
-    CV_SYMPTOM_BUG,       /* BUG(), and what else is reported as "BUG: " */
+    CV_SYMPTOM_OOPS, /* a fault in the kernel */
+    CV_SYMPTOM_BUG,  /* BUG(), and what else is reported as "BUG: " */
     CV_SYMPTOM_HUNG_TASK,
-    CV_SYMPTOM_LOCKUP,    /* soft, hard, of a workqueue */
+    CV_SYMPTOM_LOCKUP, /* soft, hard, of a workqueue */
     CV_SYMPTOM_RCU_STALL,
     CV_SYMPTOM_PANIC,
 };
@@ -27,6 +27,7 @@ struct cv_symptoms { /* zero: nothing seen */
 };
 
 /* The next line, printable text without its end. *text is where the message begins in it. */
-enum cv_symptom cv_symptoms_read(struct cv_symptoms *s, const char *line, const char **text);
+enum cv_symptom cv_symptoms_read(struct cv_symptoms *s, const char *line,
+                                 const char **text);
 
 #endif

@@ -11,7 +11,7 @@ from cvtest import (AXES, GUEST, GUESTS, Skip, case, check, expect, finish, info
 
 REPORTS = ["--kernel", os.path.join(GUEST, "bad", "reports"), "--memory", "16M", "--pace", "fast"]
 PATTERN = "said (all|nothing)"
-EXCEPTIONS = ("exception", "pvpanic", "triple-fault")
+EXCEPTIONS = ("exception", "pvpanic", "triple fault")
 
 
 def console_marks(marks):
@@ -51,6 +51,7 @@ def guest(directory):
     text, _ = expect(0, "info", trace)
     check(re.search(rb"^mark +step %d, oops-64 BUG: kernel" % marks[63]["icount"], text, re.M), text)
     text, _ = expect(0, "replay", trace, "--marks", "--to", "mark:oops-2")
+    check(expect(0, "replay", trace, "--mark-pattern", "^said")[0].count(b" pattern-") == 1, "the pattern alone")
     check(text.count(b"mark") == 1 and b"oops-1 " in text, text)
 
 

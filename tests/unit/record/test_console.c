@@ -12,8 +12,8 @@
 /* -- reports ------------------------------------------------------------------------- */
 
 struct report {
-    const char *lines;  /* as the kernel has them, without time */
-    const char *marks;  /* names of what must be found, with a space behind each */
+    const char *lines; /* as the kernel has them, without time */
+    const char *marks; /* names of what must be found, with a space behind each */
 };
 
 static const struct report REPORTS[] = {
@@ -30,7 +30,8 @@ static const struct report REPORTS[] = {
     {"BUG: unable to handle kernel paging request at ffffffffdeadbeef\n"
      "PGD 220e067 P4D 220e067 PUD 2210067 PMD 0 \n"
      "Oops: 0000 [#1] SMP PTI\n"
-     "CPU: 0 PID: 1 Comm: init Tainted: G           OE     4.19.0-27-amd64 #1 Debian 4.19.316-1\n",
+     "CPU: 0 PID: 1 Comm: init Tainted: G           OE     4.19.0-27-amd64 #1 Debian "
+     "4.19.316-1\n",
      "oops-1 "},
     {"general protection fault: 0000 [#1] SMP PTI\n", "oops-1 "},
     {"divide error: 0000 [#1] SMP NOPTI\n", "oops-1 "},
@@ -41,14 +42,16 @@ static const struct report REPORTS[] = {
      "invalid opcode: 0000 [#1] SMP\n"
      "CPU: 0 PID: 77 Comm: insmod Not tainted 4.9.0-19-amd64 #1 Debian 4.9.320-2\n",
      "bug-1 "},
-    {"NMI watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [modprobe:812]\n", "lockup-1 "},
+    {"NMI watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [modprobe:812]\n",
+     "lockup-1 "},
     {"NMI watchdog: Watchdog detected hard LOCKUP on cpu 1\n", "lockup-1 "},
     {"INFO: task kworker/0:1:23 blocked for more than 120 seconds.\n"
      "      Not tainted 4.9.0-19-amd64 #1\n"
      "\"echo 0 > /proc/sys/kernel/hung_task_timeout_secs\" disables this message.\n",
      "hung-task-1 "},
     {"INFO: rcu_sched self-detected stall on CPU\n"
-     "\t0-...: (5249 ticks this GP) idle=9a5/140000000000001/0 softirq=1024/1024 fqs=2625 \n",
+     "\t0-...: (5249 ticks this GP) idle=9a5/140000000000001/0 softirq=1024/1024 "
+     "fqs=2625 \n",
      "rcu-stall-1 "},
     {"INFO: rcu_preempt detected stalls on CPUs/tasks:\n", "rcu-stall-1 "},
     {"Kernel panic - not syncing: Fatal exception in interrupt\n"
@@ -73,7 +76,8 @@ static const struct report REPORTS[] = {
     {"traps: PANIC: double fault, error_code: 0x0\n"
      "double fault: 0000 [#1] SMP NOPTI\n",
      "oops-1 "},
-    {"BUG: stack guard page was hit at 00000000b2f7c4a1 (stack is 0000000049d25f3c..00000000f3c3a7b0)\n"
+    {"BUG: stack guard page was hit at 00000000b2f7c4a1 (stack is "
+     "0000000049d25f3c..00000000f3c3a7b0)\n"
      "kernel stack overflow (double-fault): 0000 [#1] SMP NOPTI\n",
      "oops-1 "},
     {"BUG: scheduling while atomic: insmod/71/0x00000002\n", "bug-1 "},
@@ -81,15 +85,19 @@ static const struct report REPORTS[] = {
      "in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 71, name: insmod\n",
      "bug-1 "},
     {"BUG: KASAN: use-after-free in walk_tick+0x1c/0x30 [walk]\n", "bug-1 "},
-    {"BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 32s!\n", "lockup-1 "},
+    {"BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 32s!\n",
+     "lockup-1 "},
     {"rcu: INFO: rcu_sched self-detected stall on CPU\n"
-     "rcu: \t0-....: (5249 ticks this GP) idle=c56/1/0x4000000000000002 softirq=1234/1234 fqs=2624 \n",
+     "rcu: \t0-....: (5249 ticks this GP) idle=c56/1/0x4000000000000002 "
+     "softirq=1234/1234 fqs=2624 \n",
      "rcu-stall-1 "},
     {"watchdog: BUG: soft lockup - CPU#1 stuck for 23s! [kworker/1:2:77]\n", "lockup-1 "},
     /* 6.1 to 6.12 */
-    {"general protection fault, probably for non-canonical address 0x6b6361702e746564: 0000 [#1] PREEMPT SMP NOPTI\n",
+    {"general protection fault, probably for non-canonical address 0x6b6361702e746564: "
+     "0000 [#1] PREEMPT SMP NOPTI\n",
      "oops-1 "},
-    {"Oops: general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1] PREEMPT SMP\n",
+    {"Oops: general protection fault, probably for non-canonical address "
+     "0xdead000000000100: 0000 [#1] PREEMPT SMP\n",
      "oops-1 "},
     {"BUG: kernel NULL pointer dereference, address: 0000000000000000\n"
      "#PF: supervisor read access in kernel mode\n"
@@ -97,12 +105,14 @@ static const struct report REPORTS[] = {
      "PGD 0 P4D 0 \n"
      "Oops: Oops: 0000 [#1] PREEMPT SMP NOPTI\n",
      "oops-1 "},
-    {"BUG: TASK stack guard page was hit at 000000001de5ab49 (stack is 00000000be2b3a2f..00000000b8b4b9a8)\n"
+    {"BUG: TASK stack guard page was hit at 000000001de5ab49 (stack is "
+     "00000000be2b3a2f..00000000b8b4b9a8)\n"
      "stack guard page: 0000 [#1] PREEMPT SMP NOPTI\n",
      "oops-1 "},
     {"watchdog: Watchdog detected hard LOCKUP on cpu 0\n", "lockup-1 "},
     {"watchdog: CPU3: Watchdog detected hard LOCKUP on cpu 3\n", "lockup-1 "},
-    {"rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-.... } 21 jiffies s: 69 root: 0x1/.\n",
+    {"rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-.... } 21 "
+     "jiffies s: 69 root: 0x1/.\n",
      "rcu-stall-1 "},
     {"INFO: rcu_tasks detected stalls on tasks:\n", "rcu-stall-1 "},
     {"INFO: task walk_consumer:85 blocked for more than 5 seconds.\n"
@@ -110,7 +120,8 @@ static const struct report REPORTS[] = {
      "INFO: task mount:91 blocked in I/O wait for more than 241 seconds.\n",
      "hung-task-1 hung-task-2 "},
     {"Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
-     "---[ end Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0) ]---\n",
+     "---[ end Kernel panic - not syncing: VFS: Unable to mount root fs on "
+     "unknown-block(0,0) ]---\n",
      "panic-1 "},
     /* what is none */
     {"rcu: Hierarchical RCU implementation.\n"
@@ -201,7 +212,8 @@ static void collect(struct cv_console *console, char *names)
 }
 
 /* Byte i goes out at icount 1000 + i; the marks are asked for before byte `cut`, and at the end. */
-static void feed(struct cv_console *console, const char *text, size_t len, size_t cut, char *names)
+static void feed(struct cv_console *console, const char *text, size_t len, size_t cut,
+                 char *names)
 {
     for (size_t i = 0; i < len; i++) {
         if (i == cut) {
@@ -222,8 +234,9 @@ Test(console, finds_every_report_in_every_dress_cut_at_every_byte)
                 char names[1024] = "";
                 struct cv_console *console = new_console(NULL);
                 feed(console, text, len, cut, names);
-                cr_assert_str_eq(names, REPORTS[r].marks, "\"%s\", %s, cut at %zu: found \"%s\"",
-                                 REPORTS[r].lines, DRESSES[d].name, cut, names);
+                cr_assert_str_eq(names, REPORTS[r].marks,
+                                 "\"%s\", %s, cut at %zu: found \"%s\"", REPORTS[r].lines,
+                                 DRESSES[d].name, cut, names);
                 free_console(console);
             }
         }
@@ -232,7 +245,8 @@ Test(console, finds_every_report_in_every_dress_cut_at_every_byte)
 
 Test(console, a_mark_stands_where_the_newline_goes_out_and_tells_the_line)
 {
-    static const char text[] = "ab\n[    1.0] Kernel panic - not syncing: d\303\251j\303\240 vu\r\n";
+    static const char text[] =
+        "ab\n[    1.0] Kernel panic - not syncing: d\303\251j\303\240 vu\r\n";
     struct cv_console *console = new_console(NULL);
     struct cv_trace_mark mark;
     for (size_t i = 0; i < sizeof(text) - 1; i++) {
@@ -280,9 +294,11 @@ Test(console, a_head_is_twelve_lines_long)
 Test(console, a_pattern_is_the_users_own)
 {
     char names[256] = "";
-    static const char text[] = "free(): invalid next size\nfree\n\033[1mINFO\033[0m: free(): invalid pointer\n"
-                               "BUG: free(): invalid\n";
-    struct cv_console *console = new_console("(free|malloc)\\(\\): invalid( (next|prev) size| pointer|$)");
+    static const char text[] =
+        "free(): invalid next size\nfree\n\033[1mINFO\033[0m: free(): invalid pointer\n"
+        "BUG: free(): invalid\n";
+    struct cv_console *console =
+        new_console("(free|malloc)\\(\\): invalid( (next|prev) size| pointer|$)");
     feed(console, text, strlen(text), 0, names);
     cr_assert_str_eq(names, "pattern-1 pattern-2 bug-1 pattern-3 ");
     free_console(console);
@@ -291,7 +307,8 @@ Test(console, a_pattern_is_the_users_own)
 Test(console, a_bad_pattern_is_refused_in_words)
 {
     static char longest[CV_CONSOLE_PATTERN_MAX + 2];
-    static const char *const bad[] = {"(", "a{2", "[[:nope:]]", "(a)\\1", "(a)(b)\\\\\\2", longest};
+    static const char *const bad[] = {"(",      "a{2",           "[[:nope:]]",
+                                      "(a)\\1", "(a)(b)\\\\\\2", longest};
     static struct cv_console console;
     struct cv_error err = {0};
     memset(longest, 'a', sizeof(longest) - 1);
@@ -299,7 +316,8 @@ Test(console, a_bad_pattern_is_refused_in_words)
         cv_error_set(&err, 1, "nothing");
         err.code = 0;
         cr_assert(!cv_console_init(&console, bad[i], &err), "%s", bad[i]);
-        cr_assert(err.code == CV_EXIT_USAGE && strncmp(err.text, "pattern: ", 9) == 0, "%s", err.text);
+        cr_assert(err.code == CV_EXIT_USAGE && strncmp(err.text, "pattern: ", 9) == 0,
+                  "%s", err.text);
     }
     longest[CV_CONSOLE_PATTERN_MAX] = '\0';
     cr_assert(cv_console_init(&console, longest, &err));
@@ -334,7 +352,8 @@ Test(console, thousands_of_reports_leave_a_bounded_number_of_marks)
     unsigned oopses = 0, panics = 0, patterns = 0;
     for (unsigned i = 0; i < 5000; i++) {
         struct cv_trace_mark mark;
-        put_line(console, (cv_icount)i << 18, "BUG: unable to handle page fault for address: 0");
+        put_line(console, (cv_icount)i << 18,
+                 "BUG: unable to handle page fault for address: 0");
         while (cv_console_next(console, &mark)) {
             oopses += mark.kind == CV_MARK_OOPS;
             patterns += mark.kind == CV_MARK_PATTERN;
@@ -354,7 +373,8 @@ Test(console, the_lines_of_one_interval_are_bounded_whenever_they_are_asked_for)
         struct cv_console *console = new_console("x");
         unsigned found = 0;
         for (unsigned i = 0; i < 2000; i++) {
-            put_line(console, (1u << CV_DIGEST_LOG2) + 7 * i, i == 511 || i == 512 ? "x" : "y");
+            put_line(console, (1u << CV_DIGEST_LOG2) + 7 * i,
+                     i == 511 || i == 512 ? "x" : "y");
             if (i % every == 0) {
                 found += count_marks(console, CV_MARK_PATTERN);
             }
@@ -375,7 +395,8 @@ Test(console, a_line_counts_as_far_as_it_is_kept)
         memset(line, 'a', len);
         memcpy(line + len - 3, "end", 4);
         put_line(console, 1, line);
-        cr_assert(count_marks(console, CV_MARK_PATTERN) == (len <= CV_CONSOLE_TEXT_MAX), "%u", len);
+        cr_assert(count_marks(console, CV_MARK_PATTERN) == (len <= CV_CONSOLE_TEXT_MAX),
+                  "%u", len);
     }
     free_console(console);
 }
@@ -383,8 +404,21 @@ Test(console, a_line_counts_as_far_as_it_is_kept)
 /* Any bytes at all: nothing is overrun (the sanitizers' build looks), and what is said fits its field. */
 Test(console, any_bytes_are_taken)
 {
-    static const char *const words[] = {"\033[", "\033]", "\033", "BUG: ", "[ 1.5] ", ": 0000 [#", "]", "\n", "\b", "\r",
-                                        "<4>",   "INFO: task ", " for more than ", "\377", "Kernel panic - not syncing"};
+    static const char *const words[] = {"\033[",
+                                        "\033]",
+                                        "\033",
+                                        "BUG: ",
+                                        "[ 1.5] ",
+                                        ": 0000 [#",
+                                        "]",
+                                        "\n",
+                                        "\b",
+                                        "\r",
+                                        "<4>",
+                                        "INFO: task ",
+                                        " for more than ",
+                                        "\377",
+                                        "Kernel panic - not syncing"};
     uint64_t seed = 1;
     struct cv_console *console = new_console("[^a]*a");
     for (unsigned i = 0; i < 200000; i++) {
@@ -392,7 +426,8 @@ Test(console, any_bytes_are_taken)
         unsigned pick = (unsigned)(seed >> 33) % 40;
         const char one[2] = {(char)(seed >> 50), '\0'};
         struct cv_trace_mark mark;
-        for (const char *p = pick < CV_ARRAY_LEN(words) ? words[pick] : one; *p != '\0'; p++) {
+        for (const char *p = pick < CV_ARRAY_LEN(words) ? words[pick] : one; *p != '\0';
+             p++) {
             cv_console_put(console, i, (uint8_t)*p);
         }
         while (pick == 39 && cv_console_next(console, &mark)) {

@@ -390,3 +390,46 @@ Test(marks, crash_is_the_last_thing_that_was_not_returned_from)
         cr_assert(!found || icount >= 200000);
     }
 }
+
+/* More panics than there are marks: the first ones, the very last, and what crashed before it are there. */
+Test(marks, a_flood_of_panics_keeps_the_end)
+{
+    static const char report[] = "Kernel panic - not syncing: flood\n";
+    struct cv_vm_config config = {.ram_bytes = 4 << 20, .cpus = 1};
+    struct cv_error err = {0};
+    struct memfile m;
+    memfile_init(&m);
+    struct cv_vm *vm = cv_vm_new(&config, NULL, 0, NULL);
+    struct cv_recorder *rec = cv_recorder_new(&m.file, vm, &config, NULL, &err);
+    cr_assert(rec != NULL, "%s", err.text);
+    for (unsigned i = 0; i < 5000; i++) {
+        cv_icount now = cv_vm_icount(vm);
+        cv_recorder_pvpanic(rec, now, i);
+        if (i == 4000) {
+            cv_recorder_exception(rec, now, 13, 0x1234, 0x5678, 0);
+            for (const char *p = report; *p != '\0'; p++) {
+                cv_recorder_serial(rec, (uint8_t)*p);
+            }
+        }
+        if (i % 37 == 0 && cv_recorder_run(rec, now + 1) == CV_VM_IDLE) {
+            cv_vm_idle_jump(vm, cv_vm_next_deadline(vm));
+        }
+    }
+    cr_assert(cv_recorder_finish(rec, &err), "%s", err.text);
+    cv_recorder_free(rec);
+    cv_vm_free(vm);
+    struct cv_trace *trace = cv_trace_open(&m.file, &err);
+    cr_assert(trace != NULL, "%s", err.text);
+    size_t count = cv_trace_mark_count(trace), exceptions = 0, reports = 0;
+    uint32_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct cv_trace_mark *mark = cv_trace_mark(trace, i);
+        exceptions += mark->kind == CV_MARK_EXCEPTION;
+        reports += mark->kind == CV_MARK_PANIC;
+        last = mark->kind == CV_MARK_PVPANIC ? mark->vector : last;
+    }
+    cr_assert(count == 256 + 1 + 1 + 1 && exceptions == 1 && reports == 1 && last == 4999,
+              "%zu marks, %zu exceptions, %zu reports, last panic %u", count, exceptions, reports, last);
+    cv_trace_close(trace);
+    memfile_fini(&m);
+}
