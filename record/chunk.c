@@ -9,37 +9,51 @@ static uint64_t hash_header(const struct cv_chunk_header *h)
     return cv_hash64(h, offsetof(struct cv_chunk_header, header_hash), CV_CHUNK_MAGIC);
 }
 
-size_t cv_chunk_encode(struct cv_chunk_chain *chain, enum cv_chunk_type type,
-                       cv_icount first, cv_icount last, const void *raw, size_t raw_len,
-                       uint8_t *out)
+size_t cv_chunk_pack(const void *raw, size_t raw_len, uint8_t *payload)
 {
-    struct cv_chunk_header h = {
-        .magic = CV_CHUNK_MAGIC,
-        .type = type,
-        .seq = chain->seq,
-        .raw_len = (uint32_t)raw_len,
-        .stored_len = (uint32_t)raw_len,
-        .first = first,
-        .last = last,
-        .previous = chain->previous,
-    };
-    uint8_t *payload = out + sizeof(h);
     int packed = 0;
     if (raw_len > 1) {
         packed =
             LZ4_compress_default(raw, (char *)payload, (int)raw_len, (int)raw_len - 1);
     }
     if (packed > 0) {
-        h.stored_len = (uint32_t)packed;
-    } else {
-        memcpy(payload, raw, raw_len);
+        return (size_t)packed;
     }
-    h.payload_hash = cv_hash64(payload, h.stored_len, h.seq);
+    memcpy(payload, raw, raw_len);
+    return raw_len;
+}
+
+void cv_chunk_frame(struct cv_chunk_chain *chain, enum cv_chunk_type type,
+                    cv_icount first, cv_icount last, size_t raw_len,
+                    const uint8_t *payload, size_t stored_len,
+                    struct cv_chunk_header *header)
+{
+    struct cv_chunk_header h = {
+        .magic = CV_CHUNK_MAGIC,
+        .type = type,
+        .seq = chain->seq,
+        .raw_len = (uint32_t)raw_len,
+        .stored_len = (uint32_t)stored_len,
+        .first = first,
+        .last = last,
+        .previous = chain->previous,
+    };
+    h.payload_hash = cv_hash64(payload, stored_len, h.seq);
     h.header_hash = hash_header(&h);
-    memcpy(out, &h, sizeof(h));
+    *header = h;
     chain->seq++;
     chain->previous = h.header_hash;
-    return sizeof(h) + h.stored_len;
+}
+
+size_t cv_chunk_encode(struct cv_chunk_chain *chain, enum cv_chunk_type type,
+                       cv_icount first, cv_icount last, const void *raw, size_t raw_len,
+                       uint8_t *out)
+{
+    struct cv_chunk_header h;
+    size_t stored_len = cv_chunk_pack(raw, raw_len, out + sizeof(h));
+    cv_chunk_frame(chain, type, first, last, raw_len, out + sizeof(h), stored_len, &h);
+    memcpy(out, &h, sizeof(h));
+    return sizeof(h) + stored_len;
 }
 
 bool cv_chunk_header_good(const struct cv_chunk_header *h)

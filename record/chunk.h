@@ -25,6 +25,15 @@ size_t cv_chunk_encode(struct cv_chunk_chain *chain, enum cv_chunk_type type,
                        cv_icount first, cv_icount last, const void *raw, size_t raw_len,
                        uint8_t *out);
 
+/* The same in two halves: packing, which needs no place in a file, and framing. Pack puts
+ * the payload of raw (at least raw_len bytes of room) and returns its length; frame writes
+ * the header of a payload packed so. */
+size_t cv_chunk_pack(const void *raw, size_t raw_len, uint8_t *payload);
+void cv_chunk_frame(struct cv_chunk_chain *chain, enum cv_chunk_type type,
+                    cv_icount first, cv_icount last, size_t raw_len,
+                    const uint8_t *payload, size_t stored_len,
+                    struct cv_chunk_header *header);
+
 /* Is this a header that may be used (magic, hash, sizes in bounds, positions in order)?
  * Says nothing about its payload or its place in the chain. */
 bool cv_chunk_header_good(const struct cv_chunk_header *header);

@@ -96,13 +96,17 @@ static bool is_zero_page(const uint8_t *page)
     return true;
 }
 
-static struct cv_hash128 hash_page(const struct cv_ram *ram, uint64_t number)
+struct cv_hash128 cv_ram_digest_share(const uint8_t *page, uint64_t number)
 {
-    const uint8_t *page = ram->base + (number << CV_PAGE_SHIFT);
     if (is_zero_page(page)) {
         return (struct cv_hash128){0, 0};
     }
     return cv_hash128(page, CV_PAGE_SIZE, number);
+}
+
+static struct cv_hash128 hash_page(const struct cv_ram *ram, uint64_t number)
+{
+    return cv_ram_digest_share(ram->base + (number << CV_PAGE_SHIFT), number);
 }
 
 static void add(struct cv_hash128 *sum, struct cv_hash128 h)
@@ -119,6 +123,13 @@ static void subtract(struct cv_hash128 *sum, struct cv_hash128 h)
                           ((unsigned __int128)h.hi << 64 | h.lo);
     sum->lo = (uint64_t)s;
     sum->hi = (uint64_t)(s >> 64);
+}
+
+void cv_ram_digest_swap(struct cv_hash128 *sum, struct cv_hash128 out,
+                        struct cv_hash128 in)
+{
+    subtract(sum, out);
+    add(sum, in);
 }
 
 struct cv_ram_digest *cv_ram_digest_new(struct cv_pages *pages)

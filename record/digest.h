@@ -50,6 +50,11 @@ struct cv_ram_digest *cv_ram_digest_new(struct cv_pages *pages);
 void cv_ram_digest_free(struct cv_ram_digest *digest);
 /* The sum of RAM as it is now. */
 struct cv_hash128 cv_ram_digest_sum(struct cv_ram_digest *digest);
+/* A page's share of the sum, and the sum with one share in place of another: what RAM
+ * would sum to with other content. */
+struct cv_hash128 cv_ram_digest_share(const uint8_t *page, uint64_t number);
+void cv_ram_digest_swap(struct cv_hash128 *sum, struct cv_hash128 out,
+                        struct cv_hash128 in);
 /* The same from nothing: reads all of RAM. */
 struct cv_hash128 cv_ram_digest_full(const struct cv_ram *ram);
 

@@ -58,8 +58,8 @@ enum cv_chunk_type {
     CV_CHUNK_DISK = 3, /* reserved */
     CV_CHUNK_EVENTS = 4,
     CV_CHUNK_DIGESTS = 5,
-    CV_CHUNK_KEY_FRAME = 6, /* reserved */
-    CV_CHUNK_DELTA = 7,     /* reserved */
+    CV_CHUNK_KEY_FRAME = 6, /* a stored checkpoint on the state at power-on */
+    CV_CHUNK_DELTA = 7,     /* one on an earlier stored checkpoint */
     CV_CHUNK_MARKS = 8,
     CV_CHUNK_THUMBNAILS = 9, /* reserved */
     CV_CHUNK_NOTES = 10,
@@ -147,6 +147,35 @@ struct cv_mark_record {
 };
 CV_STATIC_ASSERT(sizeof(struct cv_mark_record) == 96, "mark record layout");
 #define CV_MARKS_MAX 4096u
+
+/* -- stored checkpoints -------------------------------------------------------------- */
+
+#define CV_COMPAT_STORED 1u /* compat bit: the recorder was to store checkpoints */
+
+/* Head of a key frame or delta chunk. Behind it stand, without gaps: the state image, the
+ * open exceptions, the pages (4096 bytes each), their numbers, and the numbers of pages
+ * that are all zero (u32 each; gpa >> 12). */
+struct cv_stored_record {
+    uint64_t icount; /* where it stands: the chunk header's last */
+    uint64_t base;   /* icount of the one it builds on, 0: power-on; the header's first */
+    uint64_t events; /* logged before it */
+    uint64_t chain_lo, chain_hi; /* of the digests, before the fold at icount */
+    uint32_t part;               /* 0, 1, ... of this stored checkpoint */
+    uint32_t last;               /* 1: the last part */
+    uint32_t state_len, open;    /* part 0 only, else 0 */
+    uint32_t pages, zeros;
+};
+CV_STATIC_ASSERT(sizeof(struct cv_stored_record) == 64, "stored record layout");
+
+struct cv_stored_open { /* what may yet prove to be the crash */
+    uint64_t icount;
+    uint64_t rip, frame, cr2;
+    uint32_t kind; /* CV_MARK_EXCEPTION: not returned from so far; CV_MARK_PVPANIC: the
+                      last one */
+    uint32_t vector;
+};
+CV_STATIC_ASSERT(sizeof(struct cv_stored_open) == 40, "stored open layout");
+#define CV_STORED_OPEN_MAX 65u
 
 /* -- index and end ------------------------------------------------------------------- */
 

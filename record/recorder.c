@@ -22,6 +22,7 @@ struct cv_recorder {
     struct cv_writer *writer;
     struct cv_pages *pages;
     struct cv_ram_digest *ram;
+    struct cv_keyframes *keyframes; /* NULL: none are stored */
     bool fine;
 
     struct cv_hash128 chain;
@@ -30,6 +31,8 @@ struct cv_recorder {
     struct cv_console console;
     unsigned panics;                /* noted */
     struct cv_trace_mark last_panic; /* kind 0: the last one was noted when it came */
+    bool panicked; /* the last one: */
+    struct cv_mark_panic panic;
 
     /* the last CV_VM_IDLE since the last input: how replay finds the same place again */
     bool idled;
@@ -79,6 +82,16 @@ static bool accept_input(struct cv_inlet *inlet, const struct cv_position *pos,
     return good;
 }
 
+static bool open_keyframes(struct cv_recorder *rec,
+                           const struct cv_record_options *options)
+{
+    struct cv_keyframes_config config = {.bound = options->stored_bound,
+                                         .spacing = options->stored_spacing,
+                                         .worker = options->worker};
+    rec->keyframes = cv_keyframes_new(rec->pages, rec->writer, &config);
+    return rec->keyframes != NULL;
+}
+
 struct cv_recorder *cv_recorder_new(const struct cv_file *file, struct cv_vm *vm,
                                     const struct cv_vm_config *config,
                                     const struct cv_record_options *options,
@@ -96,7 +109,9 @@ struct cv_recorder *cv_recorder_new(const struct cv_file *file, struct cv_vm *vm
     if (!cv_console_init(&rec->console, options == NULL ? NULL : options->mark_pattern, err)) {
         goto bad;
     }
-    rec->writer = cv_writer_new(file, options == NULL ? NULL : options->tool, err);
+    bool stores = options != NULL && options->stored_bound > 0;
+    rec->writer = cv_writer_new(file, options == NULL ? NULL : options->tool,
+                                stores ? CV_COMPAT_STORED : 0, err);
     if (rec->writer == NULL) {
         goto bad;
     }
@@ -109,7 +124,7 @@ struct cv_recorder *cv_recorder_new(const struct cv_file *file, struct cv_vm *vm
     }
     rec->pages = cv_pages_new(cv_vm_ram(vm));
     rec->ram = rec->pages == NULL ? NULL : cv_ram_digest_new(rec->pages);
-    if (rec->ram == NULL) {
+    if (rec->ram == NULL || (stores && !open_keyframes(rec, options))) {
         cv_error_set(err, CV_EXIT_OS, "trace: out of memory");
         goto bad;
     }
@@ -127,6 +142,7 @@ void cv_recorder_free(struct cv_recorder *rec)
             cv_vm_set_inlet(rec->vm, NULL);
         }
         cv_console_fini(&rec->console);
+        cv_keyframes_free(rec->keyframes);
         cv_ram_digest_free(rec->ram);
         cv_pages_free(rec->pages);
         cv_writer_free(rec->writer);
@@ -167,6 +183,42 @@ static bool log_component(void *arg, const char name[8], uint64_t hash)
     return cv_writer_digest(sink->rec->writer, &d, sink->vtime);
 }
 
+/* The machine has just arrived at icount, and its state image is in rec->state. */
+static void tell_keyframes(struct cv_recorder *rec, cv_icount icount,
+                           struct cv_hash128 before, size_t len)
+{
+    struct cv_writer_stats w;
+    cv_writer_stats(rec->writer, &w);
+    struct cv_keyframes_place place = {
+        .icount = icount,
+        .events = w.events,
+        .chain = before,
+        .state = rec->state,
+        .state_len = len,
+        .marks = &rec->marks,
+        .panicked = rec->panicked,
+        .panic = {.icount = rec->panic.icount,
+                  .kind = CV_MARK_PVPANIC,
+                  .vector = rec->panic.event},
+    };
+    cv_keyframes_arrive(rec->keyframes, &place);
+}
+
+/* What a digest of this kind says of the machine, whose state was folded in. */
+static void fill_digest(struct cv_recorder *rec, struct cv_trace_digest *d,
+                        enum cv_digest_kind kind)
+{
+    d->kind = kind;
+    d->len = cv_digest_len(kind);
+    memcpy(d->bytes, &rec->chain.lo, 8);
+    if (kind == CV_DIGEST_SMALL) {
+        memset(d->bytes + 2, 0, sizeof(d->bytes) - 2);
+    } else {
+        struct cv_hash128 ram = cv_ram_digest_sum(rec->ram);
+        memcpy(d->bytes + 8, &ram.lo, 8);
+    }
+}
+
 /* Folds the state of this icount into the chain and logs what is due. */
 static void take_digest(struct cv_recorder *rec, bool at_end)
 {
@@ -175,23 +227,24 @@ static void take_digest(struct cv_recorder *rec, bool at_end)
     cv_vm_position(rec->vm, &pos);
     size_t len = cv_vm_save(rec->vm, rec->state, sizeof(rec->state));
     struct cv_trace_digest d = {.icount = pos.icount};
-    rec->chain = cv_digest_fold(rec->chain, pos.icount, rec->state, len);
-    memcpy(d.bytes, &rec->chain.lo, 8);
-    if (at_end || pos.icount % CV_DIGEST_FULL_STEP == 0) {
-        struct cv_hash128 ram = cv_ram_digest_sum(rec->ram);
-        memcpy(d.bytes + 8, &ram.lo, 8);
-        d.kind = at_end ? CV_DIGEST_END : CV_DIGEST_FULL;
-    } else {
-        memset(d.bytes + 2, 0, sizeof(d.bytes) - 2);
-        d.kind = CV_DIGEST_SMALL;
-    }
-    d.len = cv_digest_len(d.kind);
+    struct cv_hash128 before = rec->chain;
+    rec->chain = cv_digest_fold(before, pos.icount, rec->state, len);
+    bool store = !at_end && rec->keyframes != NULL &&
+                 cv_keyframes_wants(rec->keyframes, pos.icount);
+    bool full = store || pos.icount % CV_DIGEST_FULL_STEP == 0;
+    fill_digest(rec, &d,
+                at_end ? CV_DIGEST_END
+                : full ? CV_DIGEST_FULL
+                       : CV_DIGEST_SMALL);
     if (cv_writer_digest(rec->writer, &d, pos.vtime) && rec->fine) {
         struct component_sink sink = {rec, pos.icount, pos.vtime};
         cv_digest_components(rec->state, len, log_component, &sink);
     }
     rec->next_digest = cv_digest_next(pos.icount);
     rec->digest_ns += read_cpu_ns() - begin;
+    if (store) {
+        tell_keyframes(rec, pos.icount, before, len);
+    }
 }
 
 /* -- running ------------------------------------------------------------------------- */
@@ -201,6 +254,8 @@ static void drain_panics(struct cv_recorder *rec)
 {
     for (size_t i = 0; i < rec->marks.panics_count; i++) {
         struct cv_trace_mark mark;
+        rec->panicked = true;
+        rec->panic = rec->marks.panics[i];
         cv_marks_describe_panic(&rec->marks, i, &mark);
         rec->last_panic = mark;
         if (rec->panics < PANICS_NOTED_MAX) {
@@ -239,6 +294,9 @@ enum cv_vm_exit cv_recorder_run(struct cv_recorder *rec, cv_icount limit)
         drain_console(rec);
         if (now >= rec->next_digest) {
             take_digest(rec, false);
+            if (rec->keyframes != NULL) {
+                cv_keyframes_poll(rec->keyframes);
+            }
         }
         if (exit == CV_VM_IDLE) {
             rec->idled = true;
@@ -301,6 +359,27 @@ static bool log_last_marks(struct cv_recorder *rec, const struct cv_end_record *
     return true;
 }
 
+/* Where the trace will be opened: the crash of DESIGN.md section 10. */
+static cv_icount find_crash(const struct cv_recorder *rec,
+                            const struct cv_end_record *end)
+{
+    cv_icount crash = rec->panicked ? rec->panic.icount : CV_NEVER;
+    if (rec->marks.open_count > 0) {
+        cv_icount last = rec->marks.open[rec->marks.open_count - 1].icount;
+        crash = crash == CV_NEVER || last > crash ? last : crash;
+    }
+    return end->reason == CV_END_TRIPLE_FAULT ? end->icount : crash;
+}
+
+static void store_last(struct cv_recorder *rec, const struct cv_end_record *end)
+{
+    cv_icount crash = find_crash(rec, end);
+    bool well = end->reason == CV_END_POWEROFF || end->reason == CV_END_RESET ||
+                end->reason == CV_END_GUEST_EXIT;
+    cv_keyframes_finish(rec->keyframes, end->icount, crash,
+                        crash != CV_NEVER || !well);
+}
+
 bool cv_recorder_finish(struct cv_recorder *rec, struct cv_error *err)
 {
     struct cv_position pos;
@@ -324,6 +403,9 @@ bool cv_recorder_finish(struct cv_recorder *rec, struct cv_error *err)
         take_digest(rec, true);
         log_last_marks(rec, &end);
     }
+    if (rec->keyframes != NULL && !cv_recorder_failed(rec, NULL)) {
+        store_last(rec, &end);
+    }
     return cv_writer_finish(rec->writer, &end, err);
 }
 
@@ -334,10 +416,14 @@ void cv_recorder_stats(const struct cv_recorder *rec, struct cv_record_stats *st
     *stats = (struct cv_record_stats){
         .file_bytes = w.file_bytes,
         .image_bytes = w.image_bytes,
-        .log_bytes = w.file_bytes - w.image_bytes,
+        .stored_bytes = w.stored_bytes,
+        .log_bytes = w.file_bytes - w.image_bytes - w.stored_bytes,
         .events = w.events,
         .digests = w.digests,
         .digest_ns = rec->digest_ns,
         .append_ns = rec->append_ns,
     };
+    if (rec->keyframes != NULL) {
+        cv_keyframes_stats(rec->keyframes, &stats->stored);
+    }
 }

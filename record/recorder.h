@@ -14,14 +14,20 @@
 
 #include "core/vm.h"
 #include "record/file.h"
+#include "record/keyframe.h"
 
 struct cv_recorder;
 struct cv_pages;
+struct cv_worker;
 
 struct cv_record_options {
     bool fine_digests; /* every component in every digest */
     const char *tool;  /* build id, for `info` */
     const char *mark_pattern; /* lines of the console to be marked (record/console.h); NULL: none */
+    /* stored checkpoints (record/keyframe.h): bytes for all of them, 0: none; steps between
+     * two, 0: by cost; who packs them, NULL: the engine thread */
+    uint64_t stored_bound, stored_spacing;
+    const struct cv_worker *worker; /* outlives the recorder */
 };
 
 /* Writes superblock, machine and image chunks of a new trace (an empty file) and binds to
@@ -45,7 +51,8 @@ void cv_recorder_pvpanic(struct cv_recorder *rec, cv_icount icount, unsigned eve
 /* A byte of the console. */
 void cv_recorder_serial(struct cv_recorder *rec, uint8_t byte);
 
-/* Final digest, marks, index, end chunk, truncate to size, sync. */
+/* Final digest, the last stored checkpoint, marks, index, end chunk, truncate to size,
+ * sync. */
 bool cv_recorder_finish(struct cv_recorder *rec, struct cv_error *err);
 void cv_recorder_free(struct cv_recorder *rec);
 
@@ -57,9 +64,11 @@ struct cv_pages *cv_recorder_pages(struct cv_recorder *rec);
 bool cv_recorder_sync(struct cv_recorder *rec);
 
 struct cv_record_stats {
-    uint64_t file_bytes, image_bytes, log_bytes; /* log = file without images */
+    /* log = file without images and stored checkpoints */
+    uint64_t file_bytes, image_bytes, stored_bytes, log_bytes;
     uint64_t events, digests;
     uint64_t digest_ns, append_ns; /* host CPU time spent, CLOCK_THREAD_CPUTIME_ID */
+    struct cv_keyframes_stats stored; /* all 0 without stored checkpoints */
 };
 void cv_recorder_stats(const struct cv_recorder *rec, struct cv_record_stats *stats);
 

@@ -17,6 +17,7 @@
  */
 #include "record/replayer.h"
 
+#include "core/base/check.h"
 #include "core/base/mem.h"
 #include "record/digest.h"
 #include "record/format.h"
@@ -525,4 +526,57 @@ bool cv_replay_load(struct cv_replay *replay, const uint8_t *buf, size_t len)
     replay->digest = find_digest(replay->trace, replay->next_digest);
     replay->diverged = false;
     return true;
+}
+
+struct cv_hash128 cv_replay_ram_sum(struct cv_replay *replay)
+{
+    return replay->ram != NULL ? cv_ram_digest_sum(replay->ram)
+                               : cv_ram_digest_full(cv_vm_ram(replay->vm));
+}
+
+/* How many events come before the arrival at icount. */
+static uint64_t count_events(const struct cv_trace *trace, cv_icount icount)
+{
+    size_t low = 0;
+    size_t high = cv_trace_event_count(trace);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (cv_trace_event(trace, middle)->pos.icount < icount) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+bool cv_replay_load_place(struct cv_replay *replay, cv_icount icount, uint64_t events,
+                          struct cv_hash128 chain, const uint8_t *state, size_t len)
+{
+    const struct cv_trace_digest *d = cv_trace_full_digest(replay->trace, icount);
+    struct cv_hash128 after = cv_digest_fold(chain, icount, state, len);
+    if (d == NULL || memcmp(d->bytes, &after.lo, 8) != 0 ||
+        events != count_events(replay->trace, icount)) {
+        return false;
+    }
+    size_t was = cv_vm_save(replay->vm, replay->state, sizeof(replay->state));
+    if (!cv_vm_load(replay->vm, state, len) || cv_vm_icount(replay->vm) != icount) {
+        bool back = cv_vm_load(replay->vm, replay->state, was);
+        CV_ASSERT(back);
+        return false;
+    }
+    replay->event = (size_t)events;
+    replay->at_end = false;
+    replay->chain = after;
+    replay->next_digest = cv_digest_next(icount);
+    replay->digest = find_digest(replay->trace, replay->next_digest);
+    replay->diverged = false;
+    return true;
+}
+
+void cv_replay_spoil(struct cv_replay *replay)
+{
+    struct cv_divergence *d = diverge(replay, "stored");
+    cv_format(d->expected, sizeof(d->expected), "a stored checkpoint");
+    cv_format(d->found, sizeof(d->found), "a file that changes while it is read");
 }

@@ -14,6 +14,7 @@
 
 struct cv_replay;
 struct cv_pages;
+struct cv_hash128;
 
 enum cv_replay_exit {
     CV_REPLAY_REACHED,  /* icount == limit */
@@ -50,6 +51,19 @@ void cv_replay_digest(struct cv_replay *replay, uint8_t out[16]);
 
 /* The page dispatcher of the replay's RAM; checkpoints are a consumer of it. */
 struct cv_pages *cv_replay_pages(struct cv_replay *replay);
+
+/* What RAM sums to (record/digest.h), kept by need while digests are checked. */
+struct cv_hash128 cv_replay_ram_sum(struct cv_replay *replay);
+
+/* Puts the machine's state, without RAM, on arrival at a place of the digests' grid, where
+ * `events` are applied; chain is that before the fold at this place. False: the state is
+ * none of this machine's, or not the one that the trace's full digest there vouches for;
+ * nothing has changed. */
+bool cv_replay_load_place(struct cv_replay *replay, cv_icount icount, uint64_t events,
+                          struct cv_hash128 chain, const uint8_t *state,
+                          size_t len) CV_MUST_CHECK;
+/* The machine is in no state of the trace: a divergence until something is loaded. */
+void cv_replay_spoil(struct cv_replay *replay);
 
 /* Cursor and machine state without RAM, for checkpoints. */
 size_t cv_replay_save(struct cv_replay *replay, uint8_t *buf, size_t cap);

@@ -159,6 +159,50 @@ static bool note_chunk(struct cv_trace *trace, uint64_t offset,
     return true;
 }
 
+static bool is_stored(uint32_t type)
+{
+    return type == CV_CHUNK_KEY_FRAME || type == CV_CHUNK_DELTA;
+}
+
+/* The chunk noted last belongs to a stored checkpoint. One that makes no sense is simply
+ * not listed: nothing needs it. False: no memory. */
+static bool note_stored(struct cv_trace *trace, const struct cv_chunk_header *h)
+{
+    size_t count = trace->stored_count;
+    struct cv_scan_stored *s = count == 0 ? NULL : &trace->stored[count - 1];
+    uint64_t bytes = sizeof(*h) + h->stored_len;
+    trace->info.stored_bytes += bytes;
+    if (s != NULL && s->what.icount == h->last && s->what.base == h->first) {
+        s->what.bytes += bytes;
+        s->what.chunks++;
+        s->last_chunk = trace->chunks_count - 1;
+        return true;
+    }
+    bool known = h->first == 0;
+    for (size_t i = 0; i < count && !known; i++) {
+        known = trace->stored[i].what.icount == h->first;
+    }
+    if (!known || h->first == h->last || (h->type == CV_CHUNK_KEY_FRAME) != (h->first == 0) ||
+        (s != NULL && h->last <= s->what.icount)) {
+        return true;
+    }
+    if (count == trace->stored_cap) {
+        size_t cap = count == 0 ? 16 : count * 2;
+        void *bigger = realloc(trace->stored, cap * sizeof(*trace->stored));
+        if (bigger == NULL) {
+            return false;
+        }
+        trace->stored = bigger;
+        trace->stored_cap = cap;
+    }
+    trace->stored[trace->stored_count++] = (struct cv_scan_stored){
+        .what = {.icount = h->last, .base = h->first, .bytes = bytes, .chunks = 1},
+        .first_chunk = trace->chunks_count - 1,
+        .last_chunk = trace->chunks_count - 1,
+    };
+    return true;
+}
+
 static bool take_end(struct cv_trace *trace, const uint8_t *raw, size_t len)
 {
     struct cv_end_record *end = &trace->end;
@@ -254,6 +298,9 @@ static const char *read_chunk(struct cv_trace *trace, uint64_t offset,
     if (h->stored_len > trace->file_bytes - offset - sizeof(*h)) {
         return "ends inside a chunk";
     }
+    if (is_stored(h->type)) {
+        return NULL; /* large, and only good for speed: judged by who loads it */
+    }
     if (!cv_file_read_full(&trace->file, stored, h->stored_len, offset + sizeof(*h),
                            &err_no)) {
         return "cannot be read further";
@@ -282,6 +329,9 @@ bool cv_scan_chunks(struct cv_trace *trace, struct cv_error *err)
         if (real) {
             good = note_chunk(trace, offset, &h, why == NULL);
         }
+        if (good && why == NULL && is_stored(h.type)) {
+            good = note_stored(trace, &h);
+        }
         if (why != NULL) {
             set_loss(trace, why, chain.seq, offset);
             if (why_err.code != 0 && !trace->machine.present) {
@@ -304,6 +354,20 @@ bool cv_scan_chunks(struct cv_trace *trace, struct cv_error *err)
         return cv_error_set(err, CV_EXIT_OS, "out of memory");
     }
     return err == NULL || err->code == 0;
+}
+
+bool cv_scan_payload(const struct cv_trace *trace, const struct cv_trace_chunk *chunk,
+                     uint8_t *buf)
+{
+    struct cv_chunk_header h;
+    uint8_t *stored = buf + CV_CHUNK_RAW_MAX;
+    int err_no;
+    return cv_file_read_full(&trace->file, &h, sizeof(h), chunk->offset, &err_no) &&
+           cv_chunk_header_good(&h) && h.seq == chunk->seq &&
+           h.raw_len == chunk->raw_bytes && h.stored_len == chunk->stored_bytes &&
+           cv_file_read_full(&trace->file, stored, h.stored_len, chunk->offset + sizeof(h),
+                             &err_no) &&
+           cv_chunk_decode(&h, stored, buf);
 }
 
 /* -- journals ------------------------------------------------------------------------ */

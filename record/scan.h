@@ -25,6 +25,14 @@ struct cv_trace {
 
     struct cv_trace_chunk *chunks;
     size_t chunks_count, chunks_cap;
+
+    struct cv_scan_stored *stored;
+    size_t stored_count, stored_cap;
+};
+
+struct cv_scan_stored {
+    struct cv_trace_stored what;
+    size_t first_chunk, last_chunk; /* in chunks; others may stand between */
 };
 
 /* Reads and checks the superblocks. */
@@ -32,6 +40,10 @@ bool cv_scan_super(struct cv_trace *trace, struct cv_error *err) CV_MUST_CHECK;
 /* Reads chunks into trace until the end chunk or the first bad one (why in info.loss).
  * False only when the trace cannot be used at all. */
 bool cv_scan_chunks(struct cv_trace *trace, struct cv_error *err) CV_MUST_CHECK;
+/* Reads the payload of a chunk that the scan only stepped over. buf has 2 *
+ * CV_CHUNK_RAW_MAX bytes, of which the first raw_bytes are the answer. */
+bool cv_scan_payload(const struct cv_trace *trace, const struct cv_trace_chunk *chunk,
+                     uint8_t *buf) CV_MUST_CHECK;
 /* Reads what the journals of a recording that was not closed hold. */
 bool cv_scan_journals(struct cv_trace *trace, struct cv_error *err) CV_MUST_CHECK;
 

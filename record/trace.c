@@ -66,7 +66,8 @@ static void fill_info(struct cv_trace *trace)
     info->digests = trace->log.digests_count;
     info->file_bytes = trace->file_bytes;
     info->log_bytes =
-        (trace->ended ? trace->good_end : trace->file_bytes) - info->image_bytes;
+        (trace->ended ? trace->good_end : trace->file_bytes) - info->image_bytes -
+        info->stored_bytes;
     info->fine_digests = trace->machine.fine_digests;
 }
 
@@ -116,6 +117,7 @@ void cv_trace_close(struct cv_trace *trace)
         cv_machine_fini(&trace->machine);
         cv_eventlog_fini(&trace->log);
         free(trace->chunks);
+        free(trace->stored);
         free(trace);
     }
 }
@@ -150,6 +152,23 @@ const struct cv_trace_digest *cv_trace_digest(const struct cv_trace *trace, size
     return i < trace->log.digests_count ? &trace->log.digests[i] : NULL;
 }
 
+const struct cv_trace_digest *cv_trace_full_digest(const struct cv_trace *trace,
+                                                   cv_icount icount)
+{
+    size_t low = 0;
+    size_t high = trace->log.digests_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (trace->log.digests[middle].icount < icount) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const struct cv_trace_digest *d = cv_trace_digest(trace, low);
+    return d != NULL && d->icount == icount && d->kind == CV_DIGEST_FULL ? d : NULL;
+}
+
 size_t cv_trace_mark_count(const struct cv_trace *trace)
 {
     return trace->log.marks_count;
@@ -174,10 +193,55 @@ bool cv_trace_crash(const struct cv_trace *trace, cv_icount *icount)
     return found;
 }
 
+size_t cv_trace_stored_count(const struct cv_trace *trace)
+{
+    return trace->stored_count;
+}
+
+const struct cv_trace_stored *cv_trace_stored(const struct cv_trace *trace, size_t i)
+{
+    return i < trace->stored_count ? &trace->stored[i].what : NULL;
+}
+
+bool cv_trace_stored_find(const struct cv_trace *trace, cv_icount icount, size_t *i)
+{
+    size_t n = trace->stored_count;
+    while (n > 0 && trace->stored[n - 1].what.icount > icount) {
+        n--;
+    }
+    *i = n - 1;
+    return n > 0;
+}
+
+static bool is_stored(const struct cv_trace_chunk *c)
+{
+    return memcmp(c->type, "keyf", 4) == 0 || memcmp(c->type, "delt", 4) == 0;
+}
+
+bool cv_trace_stored_read(const struct cv_trace *trace, size_t i, uint8_t *buf,
+                          bool (*fn)(void *arg, const uint8_t *raw, size_t len), void *arg)
+{
+    const struct cv_scan_stored *s = &trace->stored[i];
+    for (size_t k = s->first_chunk; k <= s->last_chunk; k++) {
+        const struct cv_trace_chunk *c = &trace->chunks[k];
+        if (is_stored(c) && c->last == s->what.icount && c->first == s->what.base &&
+            (!cv_scan_payload(trace, c, buf) || !fn(arg, buf, c->raw_bytes))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void cv_trace_chunks(const struct cv_trace *trace,
                      void (*fn)(void *arg, const struct cv_trace_chunk *), void *arg)
 {
+    uint8_t *buf = malloc(2 * (size_t)CV_CHUNK_RAW_MAX);
     for (size_t i = 0; i < trace->chunks_count; i++) {
-        fn(arg, &trace->chunks[i]);
+        struct cv_trace_chunk c = trace->chunks[i];
+        if (c.good && buf != NULL && is_stored(&c)) {
+            c.good = cv_scan_payload(trace, &c, buf);
+        }
+        fn(arg, &c);
     }
+    free(buf);
 }

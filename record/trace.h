@@ -63,7 +63,7 @@ struct cv_trace_info {
     enum cv_vm_end end_reason;
     uint32_t guest_exit;
     uint64_t events, digests, chunks;
-    uint64_t file_bytes, image_bytes, log_bytes;
+    uint64_t file_bytes, image_bytes, stored_bytes, log_bytes;
     bool fine_digests;
     char tool[65]; /* build id of the recorder */
 };
@@ -79,13 +79,35 @@ const struct cv_trace_event *cv_trace_event(const struct cv_trace *trace, size_t
 size_t cv_trace_digest_count(const struct cv_trace *trace);
 const struct cv_trace_digest *cv_trace_digest(const struct cv_trace *trace, size_t i);
 /* In the order of the run. */
+/* The full digest at icount; NULL: none. */
+const struct cv_trace_digest *cv_trace_full_digest(const struct cv_trace *trace,
+                                                   cv_icount icount);
 size_t cv_trace_mark_count(const struct cv_trace *trace);
 const struct cv_trace_mark *cv_trace_mark(const struct cv_trace *trace, size_t i);
 /* `crash` of DESIGN.md section 10: the position *before* the crashing step. False: no
  * crash. */
 bool cv_trace_crash(const struct cv_trace *trace, cv_icount *icount);
 
-/* Chunk walk for `info --chunks`: calls fn for each chunk header, in file order. */
+/* Stored checkpoints, in the order of their icounts, as the chunk headers tell: their
+ * content is read, and judged, when one is loaded (record/keyframe_load.h). */
+struct cv_trace_stored {
+    cv_icount icount;
+    cv_icount base; /* of the one it builds on; 0: power-on */
+    uint64_t bytes; /* of file */
+    uint32_t chunks;
+};
+size_t cv_trace_stored_count(const struct cv_trace *trace);
+const struct cv_trace_stored *cv_trace_stored(const struct cv_trace *trace, size_t i);
+/* The latest at or before icount; false: none. */
+bool cv_trace_stored_find(const struct cv_trace *trace, cv_icount icount, size_t *i);
+/* Walks the raw chunks of one, in file order, until fn returns false. buf has 2 *
+ * CV_CHUNK_RAW_MAX bytes. False: fn stopped it, or a chunk cannot be read or is damaged. */
+bool cv_trace_stored_read(const struct cv_trace *trace, size_t i, uint8_t *buf,
+                          bool (*fn)(void *arg, const uint8_t *raw, size_t len),
+                          void *arg) CV_MUST_CHECK;
+
+/* Chunk walk for `info --chunks`: calls fn for each chunk header, in file order. Chunks of
+ * stored checkpoints are read here for the first time. */
 struct cv_trace_chunk {
     uint64_t offset, seq;
     char type[5];

@@ -17,6 +17,8 @@
  *     from cannot be gone.
  *  4. Frames are hashed with the hash of their journal's header as seed, so what an earlier
  *     journal left in a slot never passes for a frame of the present one.
+ *     `limit` says how far chunks may grow: the arena, or, while its move is not synced, the
+ *     old one. Events wait for that sync; stored checkpoints come back later.
  *  5. A file that was finished has no journal: it is truncated behind the end chunk, and an
  *     end chunk makes a reader ignore what stands behind it.
  *
@@ -45,6 +47,8 @@ struct cv_writer {
     /* the journal */
     bool open;
     uint64_t arena;
+    uint64_t limit; /* chunks may grow up to here: the arena, or the one before, */
+    uint64_t moved; /* until so many writes are synced */
     unsigned slot;
     struct cv_journal_header journal;
     uint32_t frames;
@@ -57,7 +61,13 @@ struct cv_writer {
 
     struct cv_index_record *index;
     size_t index_count, index_cap;
-    uint64_t image_bytes;
+    uint64_t image_bytes, stored_bytes;
+    struct { /* what cv_writer_unpack() goes back to */
+        struct cv_chunk_chain chain;
+        uint64_t end, stored_bytes;
+        size_t index_count;
+    } settled;
+    bool marks_written;
     uint8_t *raw, *out; /* scratch: a raw chunk, an encoded one */
 
     bool failed;
@@ -189,13 +199,14 @@ bool cv_writer_failed(const struct cv_writer *w, struct cv_error *err)
 
 /* -- beginning ----------------------------------------------------------------------- */
 
-static bool write_superblocks(struct cv_writer *w, const char *tool)
+static bool write_superblocks(struct cv_writer *w, const char *tool, uint64_t compat)
 {
     struct cv_super super;
     memset(&super, 0, sizeof(super));
     memcpy(super.magic, CV_SUPER_MAGIC, sizeof(super.magic));
     super.version = CV_TRACE_VERSION;
     super.epoch = CV_MACHINE_EPOCH;
+    super.compat = compat;
     if (getrandom(super.uuid, sizeof(super.uuid), 0) != (ssize_t)sizeof(super.uuid)) {
         return fail(w, "cannot make a uuid", errno);
     }
@@ -218,7 +229,7 @@ static bool write_superblocks(struct cv_writer *w, const char *tool)
 }
 
 struct cv_writer *cv_writer_new(const struct cv_file *file, const char *tool,
-                                struct cv_error *err)
+                                uint64_t compat, struct cv_error *err)
 {
     struct cv_writer *w = calloc(1, sizeof(*w));
     if (w == NULL) {
@@ -238,7 +249,7 @@ struct cv_writer *cv_writer_new(const struct cv_file *file, const char *tool,
                      "trace: the file is not empty; nothing was written");
         w->failed = true;
     } else {
-        write_superblocks(w, tool);
+        write_superblocks(w, tool, compat);
     }
     if (w->failed) {
         if (err != NULL && err->code == 0) {
@@ -357,24 +368,35 @@ static bool begin_journal(struct cv_writer *w)
     return true;
 }
 
-/* Puts the arena at least CV_JOURNAL_GAP behind `after` and never over the present one.
- */
-static bool place_arena(struct cv_writer *w, uint64_t after)
+/* Where the arena goes: at least CV_JOURNAL_GAP behind `after` and never over the present
+ * one. */
+static uint64_t choose_arena(const struct cv_writer *w, uint64_t after)
 {
     uint64_t at = after + CV_JOURNAL_GAP;
     if (w->open && at < w->arena + CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES) {
         at = w->arena + CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES;
     }
-    at = (at + CV_JOURNAL_ALIGN - 1) & ~(uint64_t)(CV_JOURNAL_ALIGN - 1);
+    return (at + CV_JOURNAL_ALIGN - 1) & ~(uint64_t)(CV_JOURNAL_ALIGN - 1);
+}
+
+/* 0, or the errno of a file that will not have that much. */
+static int reserve_to(struct cv_writer *w, uint64_t to)
+{
+    int64_t r = w->file.ops->allocate(w->file.arg, w->end, to - w->end);
+    return r == -ENOSPC || r == -EDQUOT || r == -EFBIG || r == -EIO ? (int)-r : 0;
+}
+
+/* With the gap, so that sealing has its place even when the disk fills up. */
+static bool place_arena(struct cv_writer *w, uint64_t after)
+{
+    uint64_t at = choose_arena(w, after);
+    int err_no = reserve_to(w, at + CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES);
+    if (err_no != 0) {
+        return fail(w, "cannot reserve space", err_no);
+    }
     w->arena = at;
     w->slot = 0;
     memset(w->slot_sealed, 0, sizeof(w->slot_sealed));
-    /* with the gap, so that sealing has its place even when the disk fills up */
-    int64_t r = w->file.ops->allocate(w->file.arg, w->end,
-                                      at + CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES - w->end);
-    if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG || r == -EIO) {
-        return fail(w, "cannot reserve space", (int)-r);
-    }
     return true;
 }
 
@@ -384,6 +406,7 @@ bool cv_writer_open_tail(struct cv_writer *w)
         return false;
     }
     w->open = true;
+    w->limit = w->arena;
     return begin_journal(w);
 }
 
@@ -405,15 +428,33 @@ static bool note_chunk(struct cv_writer *w, enum cv_chunk_type type, cv_icount f
     return true;
 }
 
+/* Moves the journal on when chunks shall grow into it (invariant 3). */
+static bool move_arena(struct cv_writer *w, uint64_t after)
+{
+    if (!place_arena(w, after) || !begin_journal(w)) {
+        return false;
+    }
+    w->moved = __atomic_load_n(&w->appended, __ATOMIC_ACQUIRE);
+    return true;
+}
+
+/* Chunks may grow up to `to`, whatever that takes. */
+static bool need_limit(struct cv_writer *w, uint64_t to)
+{
+    if ((to > w->arena && !move_arena(w, to)) || !need_synced(w, w->moved)) {
+        return false;
+    }
+    w->limit = w->arena;
+    return true;
+}
+
 static bool append_chunk(struct cv_writer *w, enum cv_chunk_type type, cv_icount first,
                          cv_icount last, const void *raw, size_t len)
 {
     struct cv_chunk_chain chain = w->chain;
     size_t bytes = cv_chunk_encode(&chain, type, first, last, raw, len, w->out);
-    if (w->open && w->end + bytes > w->arena) {
-        /* the gap is used up: move the journal on first (invariant 3) */
-        if (!place_arena(w, w->end + bytes) || !begin_journal(w) ||
-            !need_synced(w, __atomic_load_n(&w->appended, __ATOMIC_ACQUIRE))) {
+    if (w->open && w->end + bytes > w->limit) {
+        if (!need_limit(w, w->end + bytes)) {
             return false;
         }
         chain = w->chain; /* w->out served as scratch */
@@ -558,21 +599,31 @@ bool cv_writer_mark(struct cv_writer *w, const struct cv_trace_mark *mark)
 
 /* -- the end ------------------------------------------------------------------------- */
 
-static bool write_end(struct cv_writer *w, const struct cv_end_record *end, bool failed)
+/* Everything that is in the journal, as chunks. */
+static bool seal_all(struct cv_writer *w)
 {
-    struct cv_end_record rec = *end;
-    size_t index_bytes;
-    w->failed = false;
     /* seal_items, not cv_writer_seal: no new journal is wanted */
     if ((w->log.events_count > 0 || w->log.digests_count > 0) && !seal_items(w)) {
         return false;
     }
-    if (w->log.marks_count > 0) {
+    if (w->log.marks_count > 0 && !w->marks_written) {
         size_t n = cv_eventlog_pack_marks(&w->log, w->raw, CV_CHUNK_RAW_MAX);
         cv_icount first = w->log.marks[0].icount;
         if (!append_chunk(w, CV_CHUNK_MARKS, first, first, w->raw, n)) {
             return false;
         }
+        w->marks_written = true;
+    }
+    return true;
+}
+
+static bool write_end(struct cv_writer *w, const struct cv_end_record *end, bool failed)
+{
+    struct cv_end_record rec = *end;
+    size_t index_bytes;
+    w->failed = false;
+    if (!seal_all(w)) {
+        return false;
     }
     index_bytes = w->index_count * sizeof(*w->index);
     if (index_bytes <= CV_CHUNK_RAW_MAX &&
@@ -584,6 +635,86 @@ static bool write_end(struct cv_writer *w, const struct cv_end_record *end, bool
     rec.digests = w->digests_sealed;
     rec.failed = failed ? 1 : 0;
     return append_chunk(w, CV_CHUNK_END, end->icount, end->icount, &rec, sizeof(rec));
+}
+
+/* -- stored checkpoints -------------------------------------------------------------- */
+
+#define STRIDE_MAX (8u << 20) /* of one move: the journal stays where a reader looks */
+
+bool cv_writer_way(struct cv_writer *w, uint64_t bytes, uint64_t ahead, bool *full)
+{
+    *full = !is_usable(w);
+    if (*full) {
+        return false;
+    }
+    if (!w->open || w->end + bytes <= w->limit) {
+        return true;
+    }
+    if (w->end + bytes > w->arena) {
+        uint64_t after = w->end + (ahead < STRIDE_MAX ? ahead : STRIDE_MAX);
+        if (after < w->end + bytes) {
+            after = w->end + bytes;
+        }
+        /* tried before anything is changed: a full disk ends no recording here */
+        *full = reserve_to(w, choose_arena(w, after) +
+                                  CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES) != 0 ||
+                !move_arena(w, after);
+        return false;
+    }
+    if (__atomic_load_n(&w->synced, __ATOMIC_ACQUIRE) < w->moved) {
+        return false;
+    }
+    w->limit = w->arena;
+    return w->end + bytes <= w->limit;
+}
+
+bool cv_writer_packed(struct cv_writer *w, enum cv_chunk_type type, cv_icount first,
+                      cv_icount last, size_t raw_len, uint8_t *out, size_t stored_len)
+{
+    struct cv_chunk_chain chain = w->chain;
+    struct cv_chunk_header h;
+    int err_no;
+    cv_chunk_frame(&chain, type, first, last, raw_len, out + sizeof(h), stored_len, &h);
+    memcpy(out, &h, sizeof(h));
+    size_t bytes = sizeof(h) + stored_len;
+    if (!is_usable(w) || !note_chunk(w, type, first)) {
+        return false;
+    }
+    /* not write_at(): what was written in part is written over by the next chunk */
+    bool good = cv_file_write_full(&w->file, out, bytes, w->end, &err_no);
+    __atomic_fetch_add(&w->appended, 1, __ATOMIC_RELEASE);
+    if (!good) {
+        w->index_count--;
+        return false;
+    }
+    w->chain = chain;
+    w->end += bytes;
+    w->stored_bytes += bytes;
+    return true;
+}
+
+bool cv_writer_settle(struct cv_writer *w, uint64_t ahead)
+{
+    /* the end needs its place whatever becomes of the stored checkpoints */
+    uint64_t tail = CV_CHUNK_RAW_MAX;
+    if (!is_usable(w) || !seal_all(w) || reserve_to(w, w->end + ahead + tail) != 0 ||
+        !need_synced(w, __atomic_load_n(&w->appended, __ATOMIC_ACQUIRE))) {
+        return false;
+    }
+    w->open = false;
+    w->settled.chain = w->chain;
+    w->settled.end = w->end;
+    w->settled.stored_bytes = w->stored_bytes;
+    w->settled.index_count = w->index_count;
+    return true;
+}
+
+void cv_writer_unpack(struct cv_writer *w)
+{
+    w->chain = w->settled.chain;
+    w->end = w->settled.end;
+    w->stored_bytes = w->settled.stored_bytes;
+    w->index_count = w->settled.index_count;
 }
 
 bool cv_writer_finish(struct cv_writer *w, const struct cv_end_record *end,
@@ -617,6 +748,7 @@ void cv_writer_stats(const struct cv_writer *w, struct cv_writer_stats *stats)
     *stats = (struct cv_writer_stats){
         .file_bytes = w->end + (w->open && w->frames > 0 ? w->used : 0),
         .image_bytes = w->image_bytes,
+        .stored_bytes = w->stored_bytes,
         .events = w->events_sealed + w->log.events_count,
         .digests = w->digests_sealed + w->log.digests_count,
     };

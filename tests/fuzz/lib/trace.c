@@ -2,6 +2,8 @@
 
 #include "record/chunk.h"
 #include "record/hash.h"
+#include "record/keyframe_load.h"
+#include "record/marks.h"
 #include "record/replayer.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/record/scenario.h"
@@ -72,6 +74,35 @@ static void replay(struct cv_trace *trace)
     cv_replay_free(r);
 }
 
+/* A stored checkpoint is refused, or it is the place it names; then it runs on. */
+static void jump(struct cv_trace *trace)
+{
+    struct cv_error err = {0};
+    size_t count = cv_trace_stored_count(trace);
+    if (count == 0 || cv_trace_config(trace)->ram_bytes > 16u << 20) {
+        return;
+    }
+    struct cv_replay *r = cv_replay_new(trace, NULL, 0, &err);
+    if (r == NULL) {
+        return;
+    }
+    cv_replay_check_digests(r, true);
+    for (size_t i = 0; i < count && i < 8; i++) {
+        struct cv_marks marks;
+        bool panicked;
+        cv_icount panic;
+        bool whole = cv_keyframe_check(trace, i);
+        bool marked = cv_keyframe_marks(trace, i, &marks, &panicked, &panic);
+        FUZZ_CHECK(marks.open_count <= CV_MARKS_OPEN_MAX, "marks %d", marked);
+        if (cv_replay_jump_stored(r, i)) {
+            FUZZ_CHECK(whole, "a broken one was used");
+            FUZZ_CHECK(cv_replay_icount(r) == cv_trace_stored(trace, i)->icount, "place");
+        }
+    }
+    cv_replay_run(r, cv_replay_icount(r) + REPLAY_STEPS / 4);
+    cv_replay_free(r);
+}
+
 void trace_once(const uint8_t *data, size_t size)
 {
     struct bytes bytes = {data, size};
@@ -113,6 +144,7 @@ void trace_once(const uint8_t *data, size_t size)
     FUZZ_CHECK(strnlen(config->append, sizeof(config->append)) < sizeof(config->append),
                "append %llx", (unsigned long long)sum);
     replay(trace);
+    jump(trace);
     cv_trace_close(trace);
 }
 
@@ -306,6 +338,16 @@ void trace_seeds(int flatten)
     seed("fine",
          &(struct scenario){
              .steps = 1100000, .seed = 4, .input_odds = 9, .fine = true, .kernel_len = 3},
+         true, flatten);
+    seed("stored",
+         &(struct scenario){.steps = 3300000,
+                            .seed = 6,
+                            .input_odds = 9,
+                            .last = "t",
+                            .kernel_len = 3,
+                            .small = true,
+                            .stored_bound = 1u << 20,
+                            .stored_spacing = 1u << 20},
          true, flatten);
     seed("open",
          &(struct scenario){

@@ -11,6 +11,9 @@ struct host {
     const struct scenario *s;
     struct outcome *out;
     unsigned seed;
+    struct cv_worker worker; /* works when its time has come */
+    struct cv_work *work;
+    unsigned wait; /* slices until then */
 };
 
 void scenario_state(struct cv_vm *vm, uint8_t out[16])
@@ -20,6 +23,29 @@ void scenario_state(struct cv_vm *vm, uint8_t out[16])
     struct cv_hash128 ram = cv_ram_digest_full(cv_vm_ram(vm));
     struct cv_hash128 all = cv_digest_fold(ram, cv_vm_icount(vm), buf, len);
     memcpy(out, &all, 16);
+}
+
+static void do_work(struct host *h)
+{
+    struct cv_work *work = h->work;
+    h->work = NULL;
+    if (work != NULL) {
+        cv_work_run(work);
+    }
+}
+
+static void submit_work(void *arg, struct cv_work *work)
+{
+    struct host *h = arg;
+    do_work(h); /* in order, when there is more than one */
+    h->work = work;
+    h->wait = h->s->lag;
+}
+
+static void wait_for_work(void *arg, struct cv_work *work)
+{
+    (void)work;
+    do_work(arg);
 }
 
 static bool chance(struct host *h, unsigned odds)
@@ -131,6 +157,9 @@ static void run_host(struct host *h, unsigned sync_every)
     unsigned count = 0;
     bool last_fed = h->s->last == NULL;
     while (!cv_recorder_failed(h->rec, NULL)) {
+        if (h->work != NULL && h->wait-- == 0) {
+            do_work(h);
+        }
         cv_icount now = cv_vm_icount(h->vm);
         if (now >= h->s->steps && !last_fed) {
             feed(h, CV_INPUT_SERIAL, h->s->last, (uint32_t)strlen(h->s->last));
@@ -176,8 +205,17 @@ void scenario_record(const struct scenario *s, struct memfile *m, unsigned sync_
                                   .append = "console=ttyS0",
                                   .kernel = {kernel, s->kernel_len},
                                   .initrd = {kernel + 1000, s->kernel_len / 2}};
-    struct cv_record_options options = {.fine_digests = s->fine, .tool = "test 1.0"};
     struct host h = {.s = s, .out = out, .seed = s->seed};
+    h.worker =
+        (struct cv_worker){.arg = &h, .submit = submit_work, .wait = wait_for_work};
+    struct cv_record_options options = {.fine_digests = s->fine,
+                                        .tool = "test 1.0",
+                                        .stored_bound = s->stored_bound,
+                                        .stored_spacing = s->stored_spacing,
+                                        .worker = s->lag > 0 ? &h.worker : NULL};
+    if (s->small) {
+        memcpy(config.append, "small", sizeof("small"));
+    }
     memset(out, 0, sizeof(*out));
     if (kernel[1] == 0) {
         unsigned seed = 7;

@@ -16,9 +16,12 @@ struct scenario {
     const char *last;    /* bytes fed at the end ("q"); NULL: none */
     uint8_t on_reset;
     bool fine, resets;
-    bool big; /* every input is a poke of 60 KB: journals fill up */
+    bool small; /* the guest writes few pages */
+    bool big;   /* every input is a poke of 60 KB: journals fill up */
     uint64_t kernel_len;
     uint64_t slice; /* at most so many steps a run; 0: 300000 */
+    uint64_t stored_bound, stored_spacing; /* stored checkpoints; 0: none; by cost */
+    unsigned lag; /* packing is done only after so many slices, while the guest runs on */
 };
 
 struct outcome {

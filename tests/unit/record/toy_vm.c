@@ -10,6 +10,7 @@
 #define RX_DELAY     5u
 #define TIMER_PERIOD 20000u
 #define RAM_WORK     (512u << 10)
+#define RAM_SMALL    (16u << 10)
 
 struct cv_vm {
     struct cv_vm_config config;
@@ -163,7 +164,8 @@ static void step(struct cv_vm *vm)
     vm->regs[0] = x;
     if ((x >> 58) == 0) {
         uint64_t v = x ^ vm->regs[3];
-        (void)put(vm, (x >> 20) % RAM_WORK & ~7ull, &v, 8);
+        uint64_t work = vm->config.append[0] == 's' ? RAM_SMALL : RAM_WORK;
+        (void)put(vm, (x >> 20) % work & ~7ull, &v, 8);
         if ((x >> 50 & 0xff) == 1) {
             vm->skew += 250;
             vm->regs[1]++;

@@ -6,6 +6,7 @@
  * ('p'), power off ('q'), exit ('x'), triple-fault ('t'), take an exception for good
  * ('f'), return from it ('r') or, in the step that delivers the interrupt, write to
  * address 0 and power off ('w'). It keeps one watch, on any write to bytes of RAM.
+ * A command line that begins with 's' makes it write four pages only.
  */
 #ifndef CV_TESTS_TOY_VM_H
 #define CV_TESTS_TOY_VM_H
