@@ -100,15 +100,34 @@ static enum cv_replay_exit search_interval(struct cv_timeline *tl, cv_icount flo
     }
 }
 
+/* Where the interval that ends at `end` begins: at a checkpoint. A trace opened cold has few, but may store some. */
+static enum cv_replay_exit find_floor(struct cv_timeline *tl, cv_icount end, cv_icount *floor)
+{
+    const struct cv_trace *trace = cv_replay_trace(tl->replay);
+    enum cv_replay_exit out = CV_REPLAY_REACHED;
+    size_t index = 0;
+    size_t stored;
+    cv_checkpoints_find(tl->store, end - 1, &index);
+    *floor = cv_checkpoints_icount(tl->store, index);
+    if (cv_trace_stored_find(trace, end - 1, &stored) &&
+        cv_trace_stored(trace, stored)->icount > *floor + CV_TIMELINE_JUMP_STEPS) {
+        out = cv_timeline_go(tl, cv_trace_stored(trace, stored)->icount);
+        cv_checkpoints_find(tl->store, end - 1, &index);
+        *floor = cv_checkpoints_icount(tl->store, index);
+    }
+    return out;
+}
+
 static enum cv_replay_exit search(struct cv_timeline *tl, cv_icount end, struct scan *best)
 {
     cv_icount begin = cv_checkpoints_icount(tl->store, 0);
     *best = (struct scan){.found = false};
     while (end > begin && !best->found) {
-        size_t index = 0;
-        cv_checkpoints_find(tl->store, end - 1, &index);
-        cv_icount floor = cv_checkpoints_icount(tl->store, index);
-        enum cv_replay_exit out = search_interval(tl, floor, end, best);
+        cv_icount floor;
+        enum cv_replay_exit out = find_floor(tl, end, &floor);
+        if (out == CV_REPLAY_REACHED) {
+            out = search_interval(tl, floor, end, best);
+        }
         if (out != CV_REPLAY_REACHED) {
             return out;
         }

@@ -17,6 +17,7 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/cpu/regs.h"
+#include "record/keyframe_load.h"
 #include "record/pages.h"
 
 #include <stdlib.h>
@@ -202,6 +203,19 @@ void cv_timeline_begin(struct cv_timeline *tl, uint64_t total, cv_icount goal)
 
 /* -- seeking ----------------------------------------------------------------------------------- */
 
+/* Over what a stored checkpoint of the trace spares; then one stands there, too. No checkpoint lies in between. */
+static void jump_near(struct cv_timeline *tl, cv_icount icount)
+{
+    const struct cv_trace *trace = cv_replay_trace(tl->replay);
+    cv_icount here = cv_timeline_now(tl);
+    size_t i;
+    if (cv_trace_stored_find(trace, icount, &i) && cv_trace_stored(trace, i)->icount > here + CV_TIMELINE_JUMP_STEPS &&
+        cv_replay_jump_near(tl->replay, icount)) {
+        tl->done += cv_timeline_now(tl) - here;
+        cv_timeline_take(tl);
+    }
+}
+
 enum cv_replay_exit cv_timeline_go(struct cv_timeline *tl, cv_icount icount)
 {
     size_t index = 0;
@@ -218,6 +232,7 @@ enum cv_replay_exit cv_timeline_go(struct cv_timeline *tl, cv_icount icount)
         disarm(tl);
     }
     tl->goal = icount;
+    jump_near(tl, icount);
     enum cv_replay_exit out = cv_timeline_advance(tl, icount);
     tl->goal = CV_TIMELINE_NOWHERE;
     return out;

@@ -12,6 +12,8 @@ struct cv_pages;
 
 #define CV_TIMELINE_NOWHERE CV_NEVER
 #define CV_TIMELINE_ASK_PLACES 64u /* places that did not count between two questions whether to go on */
+/* A stored checkpoint spares at least so many steps, or they are run: that takes as long as loading one. */
+#define CV_TIMELINE_JUMP_STEPS (1ull << 26)
 
 struct cv_timeline {
     struct cv_replay *replay;

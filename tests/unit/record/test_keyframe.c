@@ -6,6 +6,7 @@
 #include "record/keyframe_load.h"
 #include "record/keyframe_pack.h"
 #include "record/marks.h"
+#include "record/timeline.h"
 #include "tests/support/seed.h"
 #include "tests/unit/record/scenario.h"
 
@@ -602,4 +603,52 @@ Test(keyframe, a_view_has_every_length_checked)
     memcpy(raw, &bad, sizeof(bad));
     cr_assert(!cv_keyframe_view(raw, len, &view));
     free(raw);
+}
+
+/* -- travel -------------------------------------------------------------------------- */
+
+Test(keyframe, a_cold_timeline_jumps_and_stands_right, .timeout = 300)
+{
+    const struct scenario s = {.steps = 210u << 20,
+                               .seed = 21,
+                               .input_odds = 40,
+                               .small = true,
+                               .kernel_len = 64,
+                               .stored_bound = 8u << 20,
+                               .stored_spacing = 60u << 20};
+    const cv_icount places[] = {205u << 20, 130u << 20, 131u << 20, 12345,
+                                (200u << 20) + 3};
+    struct memfile m;
+    struct outcome out;
+    struct cv_trace *trace;
+    memfile_init(&m);
+    scenario_record(&s, &m, 2, true, &out);
+    for (unsigned broken = 0; broken < 2; broken++) {
+        struct cv_replay *replay = open_replay(&m, &trace);
+        cr_assert(cv_trace_stored_count(trace) >= 2);
+        struct cv_timeline_config config = {.memory_bytes = 1u << 30};
+        struct cv_timeline *tl = cv_timeline_new(replay, &config, NULL);
+        struct cv_timeline_stats stats;
+        for (size_t i = 0; i < CV_ARRAY_LEN(places); i++) {
+            struct truth there = run_straight(&m, places[i]);
+            uint8_t digest[16];
+            cr_assert(cv_timeline_seek(tl, places[i]) == CV_REPLAY_REACHED);
+            cr_assert(cv_replay_icount(replay) == places[i]);
+            cv_replay_digest(replay, digest);
+            cr_assert(memcmp(digest, there.digest, 16) == 0, "place %zu", i);
+            cv_timeline_stats(tl, &stats);
+            cr_assert(broken || i > 0 || stats.steps_run < 70u << 20, "%lu steps run",
+                      stats.steps_run);
+        }
+        cv_timeline_free(tl);
+        close_replay(replay, trace);
+        if (broken == 0) { /* once more with each of them broken */
+            struct spans all;
+            find_chunks(&m, &all);
+            for (size_t i = 0; i < all.count; i++) {
+                m.data[all.list[i].offset + 70] ^= all.list[i].stored ? 1 : 0;
+            }
+        }
+    }
+    memfile_fini(&m);
 }
