@@ -1,5 +1,8 @@
 #include "debugger/crash.h"
+#include "record/keyframe_load.h"
 #include "record/marks.h"
+
+#include <string.h>
 
 /* Called inside the guest's run, where vector registers hold guest state. */
 #define GENERAL_REGS __attribute__((target("general-regs-only")))
@@ -44,6 +47,19 @@ static bool judge(const struct watch *watch, cv_icount *icount)
     return found;
 }
 
+/* Stands where the search begins, knowing what a run from the start would know there. */
+static enum cv_replay_exit begin(struct cv_timeline *tl, struct watch *watch)
+{
+    const struct cv_trace *trace = cv_replay_trace(cv_timeline_replay(tl));
+    size_t i;
+    if (cv_trace_stored_find(trace, cv_trace_info(trace)->end.icount, &i) &&
+        cv_keyframe_marks(trace, i, &watch->marks, &watch->panicked, &watch->panic)) {
+        return cv_timeline_seek(tl, cv_trace_stored(trace, i)->icount);
+    }
+    memset(watch, 0, sizeof(*watch));
+    return cv_timeline_seek(tl, 0);
+}
+
 enum cv_replay_exit cv_crash_find(struct cv_timeline *tl, bool *found, cv_icount *icount)
 {
     struct cv_vm *vm = cv_replay_vm(cv_timeline_replay(tl));
@@ -54,7 +70,7 @@ enum cv_replay_exit cv_crash_find(struct cv_timeline *tl, bool *found, cv_icount
                                   .iret = see_iret,
                                   .pvpanic = see_panic};
     struct cv_stops none = {.break_count = 0};
-    enum cv_replay_exit out = cv_timeline_seek(tl, 0);
+    enum cv_replay_exit out = begin(tl, &watch);
     if (out != CV_REPLAY_REACHED || !cv_timeline_stops(tl, &none)) {
         return out == CV_REPLAY_REACHED ? CV_REPLAY_STOPPED : out;
     }

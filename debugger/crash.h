@@ -10,7 +10,8 @@
 
 #include "record/timeline.h"
 
-/* Runs from the first position to the end and stands there. CV_REPLAY_REACHED: *found says whether there is a
+/* Runs from the first position, or from the last stored checkpoint, which says what was open there, to the end and
+ * stands there. CV_REPLAY_REACHED: *found says whether there is a
  * crash and *icount where (DESIGN.md section 10); anything else: the run was cut short. */
 enum cv_replay_exit cv_crash_find(struct cv_timeline *tl, bool *found, cv_icount *icount);
 
