@@ -18,7 +18,8 @@ enum option_id {
     OPT_BISECT, OPT_PATTERN, OPT_MARKS,
     OPT_AT, OPT_CONSOLE, OPT_JSON, OPT_CHUNKS, OPT_EVENTS, OPT_VMLINUX, OPT_SOCKET, OPT_TCP,
     OPT_STATS, OPT_CACHE, OPT_BLOCK, OPT_NO_CHAIN, OPT_TLB, OPT_FLUSH, OPT_INTERP, OPT_BOUND,
-    OPT_WATCH_ALL, OPT_FROM, OPT_PHYS, OPT_LIMIT, OPT_IF, OPT_HELP
+    OPT_WATCH_ALL, OPT_FROM, OPT_PHYS, OPT_LIMIT, OPT_IF,
+    OPT_STORED, OPT_SPACING, OPT_HELP
 };
 
 struct option_row {
@@ -51,6 +52,10 @@ static const struct option_row ROWS[] = {
     {OPT_PHYS, "--phys", NULL, CV_COMMAND_QUERY, "addresses are guest physical"},
     {OPT_IF, "--if", "EXPR", CV_COMMAND_QUERY, "only where this is not 0 (calls)"},
     {OPT_LIMIT, "--limit", "N", CV_COMMAND_QUERY, "so many answers at most"},
+    {OPT_STORED, "--stored-checkpoints", "SIZE", CV_COMMAND_RECORD,
+     "room in the trace for opening it fast (default 96M, 0: none)"},
+    {OPT_SPACING, "--stored-spacing", "STEPS", CV_COMMAND_RECORD,
+     "store one each so many steps (default: by cost)"},
     {OPT_BISECT, "--bisect", "TRACE2", CV_COMMAND_VERIFY,
      "find the step where two recordings part"},
     {OPT_CONSOLE, "--console", NULL, CV_COMMAND_REPLAY, "print what the serial console printed"},
@@ -158,7 +163,8 @@ static bool set_number(struct cv_options *o, const struct option_row *row, const
                        struct cv_error *err)
 {
     uint64_t n = 0;
-    bool size = row->id == OPT_MEMORY || row->id == OPT_CACHE || row->id == OPT_BOUND;
+    bool size = row->id == OPT_MEMORY || row->id == OPT_CACHE || row->id == OPT_BOUND ||
+                row->id == OPT_STORED;
     bool ok = size ? parse_size(text, &n) : parse_number(text, &n);
     switch (row->id) {
     case OPT_MEMORY:
@@ -192,6 +198,14 @@ static bool set_number(struct cv_options *o, const struct option_row *row, const
     case OPT_BLOCK:
         ok = ok && n >= 1 && n <= 64;
         o->job.exec.block_insns = (uint16_t)n;
+        break;
+    case OPT_STORED:
+        ok = ok && n <= (1ull << 40);
+        o->job.stored_bound = n;
+        break;
+    case OPT_SPACING:
+        ok = ok && n >= (1u << 20) && n <= (1ull << 60);
+        o->job.stored_spacing = n;
         break;
     case OPT_TLB:
         ok = ok && n >= 16 && n <= 4096 && (n & (n - 1)) == 0;

@@ -18,6 +18,7 @@ void cv_job_init(struct cv_job *job, const char *method)
     job->exec.cache_bytes = 64u << 20;
     job->exec.block_insns = 64;
     job->tlb_entries = 4096;
+    job->stored_bound = 96u << 20; /* a Linux guest's key frame is 40 MiB: two of them fit */
     job->rtc_epoch = 1577836800; /* 2020-01-01: the same in every recording unless told */
 }
 
@@ -43,6 +44,8 @@ JsonObject *cv_job_to_json(const struct cv_job *job, int *fds, unsigned *count)
     json_object_set_boolean_member(o, "fine_digests", job->fine_digests);
     json_object_set_boolean_member(o, "has_until", job->has_until);
     json_object_set_int_member(o, "until", (int64_t)job->until);
+    json_object_set_int_member(o, "stored_bound", (int64_t)job->stored_bound);
+    json_object_set_int_member(o, "stored_spacing", (int64_t)job->stored_spacing);
     json_object_set_boolean_member(o, "input_open", job->input_open);
     json_object_set_string_member(o, "pos", job->pos);
     json_object_set_string_member(o, "name", job->name);
@@ -152,15 +155,19 @@ static bool take_words(struct cv_job *job, JsonObject *o)
 bool cv_job_from_json(struct cv_job *job, const char *method, JsonObject *params, int *fds,
                       unsigned count)
 {
-    int64_t ram, cpus, reset;
+    int64_t ram, cpus, reset, stored, spacing;
     cv_job_init(job, method);
     if (params == NULL || !take_fds(job, params, fds, count) || !take_exec(job, params) ||
         !take_words(job, params) ||
         !take_number(params, "ram_bytes", 1 << 20, 16ll << 30, &ram) ||
         !take_number(params, "cpus", 1, 1, &cpus) ||
-        !take_number(params, "on_reset", 0, CV_ON_RESET_STOP, &reset)) {
+        !take_number(params, "on_reset", 0, CV_ON_RESET_STOP, &reset) ||
+        !take_number(params, "stored_bound", 0, 1ll << 40, &stored) ||
+        !take_number(params, "stored_spacing", 0, 1ll << 60, &spacing)) {
         return false;
     }
+    job->stored_bound = (uint64_t)stored;
+    job->stored_spacing = (uint64_t)spacing;
     job->ram_bytes = (uint64_t)ram;
     job->cpus = (uint32_t)cpus;
     job->on_reset = (uint8_t)reset;

@@ -32,6 +32,7 @@ struct cv_job {
     char append[CV_APPEND_MAX + 1];
     bool pace_real, fine_digests, has_until;
     uint64_t until; /* icount */
+    uint64_t stored_bound, stored_spacing; /* stored checkpoints: bytes, 0: none; steps */
     bool input_open; /* bytes may still come over the serial descriptor */
     /* travel */
     char pos[CV_POS_MAX]; /* --to / --at */

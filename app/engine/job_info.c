@@ -2,6 +2,7 @@
  * job_info.c - what a trace says of itself
  */
 #include "app/engine/engine.h"
+#include "record/keyframe_load.h"
 #include "record/marks.h"
 #include "record/trace.h"
 
@@ -83,6 +84,42 @@ static void print_marks(struct cv_engine *engine, struct cv_trace *trace)
     }
 }
 
+static void print_stored_json(struct cv_engine *engine, struct cv_trace *trace)
+{
+    size_t count = cv_trace_stored_count(trace);
+    cv_engine_print(engine, ",\"stored\":[");
+    for (size_t i = 0; i < count; i++) {
+        const struct cv_trace_stored *s = cv_trace_stored(trace, i);
+        cv_engine_print(engine,
+                        "%s{\"icount\":%llu,\"base\":%llu,\"bytes\":%llu,\"good\":%s}",
+                        i == 0 ? "" : ",", (unsigned long long)s->icount,
+                        (unsigned long long)s->base, (unsigned long long)s->bytes,
+                        cv_keyframe_check(trace, i) ? "true" : "false");
+    }
+    cv_engine_print(engine, "]");
+}
+
+static void print_stored(struct cv_engine *engine, struct cv_trace *trace)
+{
+    size_t count = cv_trace_stored_count(trace);
+    size_t bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        bad += !cv_keyframe_check(trace, i);
+    }
+    if (count == 0) {
+        cv_engine_print(engine, "stored       no checkpoints\n");
+        return;
+    }
+    cv_engine_print(engine, "stored       %zu checkpoint%s, the last at step %llu\n", count,
+                    count == 1 ? "" : "s",
+                    (unsigned long long)cv_trace_stored(trace, count - 1)->icount);
+    if (bad > 0) {
+        cv_engine_print(engine,
+                        "damaged      %zu of them; that costs only time, nothing of the run\n",
+                        bad);
+    }
+}
+
 static void print_json(struct cv_engine *engine, struct cv_trace *trace)
 {
     const struct cv_trace_info *info = cv_trace_info(trace);
@@ -95,14 +132,17 @@ static void print_json(struct cv_engine *engine, struct cv_trace *trace)
                     "{\"uuid\":\"%s\",\"version\":%u,\"epoch\":%u,\"complete\":%s,\"lossy\":%s,"
                     "\"end\":{\"icount\":%llu,\"vtime\":%llu,\"reason\":\"%s\",\"guest_exit\":%u},"
                     "\"memory\":%llu,\"events\":%llu,\"digests\":%llu,\"chunks\":%llu,"
-                    "\"file_bytes\":%llu,\"image_bytes\":%llu,\"log_bytes\":%llu",
+                    "\"file_bytes\":%llu,\"image_bytes\":%llu,\"stored_bytes\":%llu,"
+                    "\"log_bytes\":%llu",
                     uuid, info->version, info->epoch, info->complete ? "true" : "false",
                     info->lossy ? "true" : "false", (unsigned long long)info->end.icount,
                     (unsigned long long)info->end.vtime, ENDS[info->end_reason],
                     info->guest_exit, (unsigned long long)config->ram_bytes,
                     (unsigned long long)info->events, (unsigned long long)info->digests,
                     (unsigned long long)info->chunks, (unsigned long long)info->file_bytes,
-                    (unsigned long long)info->image_bytes, (unsigned long long)info->log_bytes);
+                    (unsigned long long)info->image_bytes, (unsigned long long)info->stored_bytes,
+                    (unsigned long long)info->log_bytes);
+    print_stored_json(engine, trace);
     if (crashed) {
         cv_engine_print(engine, ",\"crash\":%llu", (unsigned long long)crash);
     }
@@ -142,9 +182,10 @@ static void print_text(struct cv_engine *engine, struct cv_trace *trace)
     cv_engine_print(engine, "events       %llu\n", (unsigned long long)info->events);
     cv_engine_print(engine, "digests      %llu%s\n", (unsigned long long)info->digests,
                     info->fine_digests ? " (fine)" : "");
-    cv_engine_print(engine, "size         %llu bytes: images %llu, log %llu\n",
+    print_stored(engine, trace);
+    cv_engine_print(engine, "size         %llu bytes: images %llu, stored checkpoints %llu, log %llu\n",
                     (unsigned long long)info->file_bytes, (unsigned long long)info->image_bytes,
-                    (unsigned long long)info->log_bytes);
+                    (unsigned long long)info->stored_bytes, (unsigned long long)info->log_bytes);
     if (info->lossy) {
         cv_engine_print(engine, "loss         %s\n", info->loss);
     }

@@ -7,6 +7,7 @@
 #include "debugger/session.h"
 #include "record/console.h"
 #include "record/digest.h"
+#include "record/keyframe_load.h"
 #include "record/replayer.h"
 
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct travel {
     cv_icount target;
     struct cv_console *marks; /* of the console; NULL: not asked for */
     bool some_marks;
+    cv_icount from; /* what comes before was not run: a stored checkpoint stood there */
 };
 
 __attribute__((target("general-regs-only"))) static void put_serial(void *arg, unsigned unit,
@@ -74,11 +76,12 @@ static void report_divergence(struct travel *t, const struct cv_divergence *d)
 }
 
 /* How many were compared on the way to at. */
-static unsigned long long count_digests(struct cv_trace *trace, cv_icount at)
+static unsigned long long count_digests(const struct travel *t, cv_icount at)
 {
     unsigned long long n = 0;
-    while (n < cv_trace_digest_count(trace) && cv_trace_digest(trace, (size_t)n)->icount <= at) {
-        n++;
+    for (size_t i = 0; i < cv_trace_digest_count(t->trace); i++) {
+        cv_icount icount = cv_trace_digest(t->trace, i)->icount;
+        n += icount <= at && (icount >= t->from || t->from == 0);
     }
     return n;
 }
@@ -89,7 +92,7 @@ static void report_exact(struct travel *t)
     const struct cv_trace_info *info = cv_trace_info(t->trace);
     cv_icount at = cv_replay_icount(t->replay);
     const char *loss = info->lossy ? "true" : "false";
-    unsigned long long digests = count_digests(t->trace, at);
+    unsigned long long digests = count_digests(t, at);
     uint8_t digest[16];
     char hex[33];
     cv_replay_digest(t->replay, digest);
@@ -221,6 +224,12 @@ void cv_engine_replay(struct cv_engine *engine)
             cv_vm_set_outlet(vm, &outlet);
         }
         cv_replay_check_digests(t.replay, true);
+        /* who wants to be somewhere need not see the way there */
+        if (engine->job.pos[0] != '\0' && !engine->job.console && !engine->job.marks &&
+            strcmp(engine->job.method, "replay") == 0 &&
+            cv_replay_jump_near(t.replay, t.target)) {
+            t.from = cv_replay_icount(t.replay);
+        }
         cv_mailbox_bind(&engine->box, vm);
         run_travel(&t);
         cv_mailbox_bind(&engine->box, NULL);

@@ -8,6 +8,7 @@
  */
 #include "app/engine/engine.h"
 #include "app/engine/sandbox.h"
+#include "app/engine/worker.h"
 #include "core/base/inlet.h"
 #include "record/recorder.h"
 
@@ -23,6 +24,8 @@ struct live {
     struct cv_engine *engine;
     struct cv_vm *vm;
     struct cv_recorder *rec; /* NULL: not recording */
+    struct cv_background background; /* packs stored checkpoints, */
+    bool has_background;             /* while this is set */
     uint64_t anchor_host_ns, anchor_vtime;
 };
 
@@ -268,12 +271,33 @@ static void publish_recorder(struct cv_engine *engine, struct cv_recorder *rec)
 static bool start_recorder(struct live *live, const struct cv_file *file,
                            const struct cv_vm_config *config, struct cv_error *err)
 {
-    struct cv_record_options options = {.fine_digests = live->engine->job.fine_digests,
-                                        .tool = "chronovisor",
-                                        .mark_pattern = live->engine->job.mark_pattern};
+    const struct cv_job *job = &live->engine->job;
+    live->has_background = job->stored_bound > 0 && cv_background_start(&live->background);
+    struct cv_record_options options = {
+        .fine_digests = job->fine_digests,
+        .tool = "chronovisor",
+        .mark_pattern = job->mark_pattern,
+        .stored_bound = job->stored_bound,
+        .stored_spacing = job->stored_spacing,
+        .worker = live->has_background ? &live->background.worker : NULL,
+    };
     live->rec = cv_recorder_new(file, live->vm, config, &options, err);
     publish_recorder(live->engine, live->rec);
     return live->rec != NULL;
+}
+
+/* Adds to the note what opening the trace fast costs. */
+static void note_stored(struct live *live)
+{
+    struct cv_record_stats r;
+    char *note = live->engine->note;
+    size_t len = strlen(note);
+    cv_recorder_stats(live->rec, &r);
+    if (len > 0 && r.stored_bytes > 0) {
+        snprintf(note + len, sizeof(live->engine->note) - len,
+                 "; stored checkpoints: %u, %llu KiB", r.stored.stored,
+                 (unsigned long long)(r.stored_bytes + 1023) >> 10);
+    }
 }
 
 static void print_stats(struct live *live)
@@ -294,12 +318,22 @@ static void print_stats(struct live *live)
         struct cv_record_stats r;
         cv_recorder_stats(live->rec, &r);
         dprintf(2,
-                "chronovisor: stats: file %llu images %llu log %llu bytes, events %llu digests "
-                "%llu, digest %llu us append %llu us\n",
+                "chronovisor: stats: file %llu images %llu stored %llu log %llu bytes, events "
+                "%llu digests %llu, digest %llu us append %llu us\n",
                 (unsigned long long)r.file_bytes, (unsigned long long)r.image_bytes,
-                (unsigned long long)r.log_bytes, (unsigned long long)r.events,
-                (unsigned long long)r.digests, (unsigned long long)r.digest_ns / 1000,
-                (unsigned long long)r.append_ns / 1000);
+                (unsigned long long)r.stored_bytes, (unsigned long long)r.log_bytes,
+                (unsigned long long)r.events, (unsigned long long)r.digests,
+                (unsigned long long)r.digest_ns / 1000, (unsigned long long)r.append_ns / 1000);
+        dprintf(2,
+                "chronovisor: stats: stored checkpoints %u, last at %llu; engine %llu us packing "
+                "%llu us keeping %llu us, pages kept %llu packed %llu%s\n",
+                r.stored.stored, (unsigned long long)r.stored.last,
+                (unsigned long long)r.stored.engine_ns / 1000,
+                (unsigned long long)r.stored.pack_ns / 1000,
+                (unsigned long long)r.stored.keep_ns / 1000,
+                (unsigned long long)r.stored.pages_kept,
+                (unsigned long long)r.stored.pages_packed,
+                r.stored.gave_up ? "; the disk took no more" : "");
     }
 }
 
@@ -337,10 +371,14 @@ void cv_engine_run(struct cv_engine *engine)
         if (!cv_recorder_finish(live.rec, &err) && engine->err.code == 0) {
             cv_engine_fail(engine, &err);
         }
+        note_stored(&live);
         print_stats(&live);
         cv_recorder_free(live.rec);
     } else if (live.vm != NULL) {
         print_stats(&live);
+    }
+    if (live.has_background) {
+        cv_background_stop(&live.background);
     }
     cv_vm_free(live.vm);
 }
