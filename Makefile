@@ -153,11 +153,11 @@ demo: deps
 
 test: deps
 	@tests/support/deps.sh qemu-system-x86
-	@$(MAKE) --no-print-directory all unit guests $(B)/tests/replay/damage
+	@$(MAKE) --no-print-directory all unit guests $(B)/tests/replay/damage $(B)/tests/replay/stored
 	@tests/run.sh full
 
 test-quick:
-	@$(MAKE) --no-print-directory all unit mini-guests
+	@$(MAKE) --no-print-directory all unit mini-guests $(B)/tests/replay/stored
 	@tests/run.sh quick
 
 soak: deps
@@ -185,7 +185,7 @@ install: all
 	install -D -m 755 $(B)/chronovisor $(DESTDIR)$(PREFIX)/bin/chronovisor
 	install -D -m 644 docs/chronovisor.1 $(DESTDIR)$(PREFIX)/share/man/man1/chronovisor.1
 
-$(B)/tests/replay/damage: $(B)/tests/replay/damage.o $(LIBS)
+$(B)/tests/replay/damage $(B)/tests/replay/stored: %: %.o $(LIBS)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS)
 
 clean:

@@ -76,6 +76,7 @@ quick)
     script tests/replay/test_query.py
     script tests/replay/test_ends.py
     script tests/replay/test_marks.py flood names patterns
+    script tests/replay/test_stored.py guest
     ;;
 full)
     script tests/lint/lint.py
@@ -86,6 +87,7 @@ full)
     script tests/replay/test_ends.py
     script tests/replay/test_marks.py
     script tests/replay/test_damage.py
+    script tests/replay/test_stored.py
     script tests/replay/test_linux.py
     script tests/replay/test_kernels.py
     script tests/gdb/test_gdb.py

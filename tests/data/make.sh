@@ -9,6 +9,9 @@ for guest in hello fault smc string user vector sources paging tasks debugregs a
     build/release/chronovisor record --kernel "build/guest/$guest" --memory 16M --digest fine --pace fast \
         -o "tests/data/$(basename "$guest")-$epoch.cvt" </dev/null >/dev/null || [ $? -eq 1 ]
 done
+# with stored checkpoints
+build/release/chronovisor record --kernel build/guest/timer --memory 16M --pace fast --stored-spacing 4194304 \
+    -o "tests/data/timer_stored-$epoch.cvt" </dev/null >/dev/null || [ $? -eq 1 ]
 printf 'golden input, typed once.' | build/release/chronovisor record --kernel build/guest/echo --memory 16M --digest fine \
     -o "tests/data/echo-$epoch.cvt" >/dev/null || [ $? -eq 1 ]
 ls -l tests/data/*.cvt
