@@ -22,7 +22,7 @@ from rsp import Rsp  # noqa: E402
 HERE = tempfile.mkdtemp(prefix="cvtest-link-")
 SCALE = int(os.environ.get("CV_LINK_SCALE", "1"))
 PACKETS, CONNECTS = 100000 * SCALE, 10000 * SCALE
-GROWTH_KIB = (256 if MODE == "asan" else 24) << 10  # freed memory is kept for a while there
+GROWTH_KIB = (1024 if MODE == "asan" else 24) << 10  # freed memory is kept in quarantine there
 made = {}
 
 
