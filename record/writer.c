@@ -68,6 +68,7 @@ struct cv_writer {
         size_t index_count;
     } settled;
     bool marks_written;
+    bool closing; /* no further journal is wanted */
     uint8_t *raw, *out; /* scratch: a raw chunk, an encoded one */
 
     bool failed;
@@ -448,13 +449,24 @@ static bool need_limit(struct cv_writer *w, uint64_t to)
     return true;
 }
 
+/* Closing on a full disk: what was reserved for the journal is all the room there is. */
+static bool take_arena(struct cv_writer *w)
+{
+    if (!w->closing) {
+        return false;
+    }
+    w->failed = false;
+    w->open = false;
+    return true;
+}
+
 static bool append_chunk(struct cv_writer *w, enum cv_chunk_type type, cv_icount first,
                          cv_icount last, const void *raw, size_t len)
 {
     struct cv_chunk_chain chain = w->chain;
     size_t bytes = cv_chunk_encode(&chain, type, first, last, raw, len, w->out);
     if (w->open && w->end + bytes > w->limit) {
-        if (!need_limit(w, w->end + bytes)) {
+        if (!need_limit(w, w->end + bytes) && !take_arena(w)) {
             return false;
         }
         chain = w->chain; /* w->out served as scratch */
@@ -622,6 +634,7 @@ static bool write_end(struct cv_writer *w, const struct cv_end_record *end, bool
     struct cv_end_record rec = *end;
     size_t index_bytes;
     w->failed = false;
+    w->closing = true;
     if (!seal_all(w)) {
         return false;
     }

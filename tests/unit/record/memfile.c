@@ -97,6 +97,9 @@ static int64_t op_pwrite(void *arg, const void *src, size_t len, uint64_t off)
     if (r != 0) {
         return r;
     }
+    if (m->room != 0 && off + len > m->room) {
+        return -ENOSPC;
+    }
     if (off + len > m->size) {
         set_size(m, off + len);
     }
@@ -114,6 +117,9 @@ static int64_t op_allocate(void *arg, uint64_t off, uint64_t len)
     }
     if (m->no_allocate) {
         return -EOPNOTSUPP;
+    }
+    if (m->room != 0 && off + len > m->room) {
+        return -ENOSPC;
     }
     if (off + len > m->size) {
         set_size(m, off + len);

@@ -23,6 +23,7 @@ struct memfile {
     uint8_t *data;
     uint64_t size, cap;
     bool no_allocate; /* as on NFS */
+    uint64_t room;    /* no byte behind that: the disk is full; 0: endless */
 
     uint64_t calls;
     uint64_t fail_at; /* the call (1..) that fails; 0: none */

@@ -190,3 +190,33 @@ Test(faults, a_file_that_is_not_empty_is_left_alone)
     cr_assert(m.size == 4);
     memfile_fini(&m);
 }
+
+/* What was reserved for the journal is enough to seal in, wherever the disk becomes full. */
+Test(faults, a_full_disk_seals_the_trace, .timeout = 300)
+{
+    unsigned sealed = 0, whole = 0;
+    for (uint64_t room = 2700000; room < 9000000; room += 333333) {
+        struct scenario s = {.steps = 12000000,
+                             .seed = 5,
+                             .input_odds = 2,
+                             .big = true,
+                             .slice = 15000,
+                             .kernel_len = 4000,
+                             .stored_bound = room % 2 == 0 ? 64u << 20 : 0,
+                             .stored_spacing = 1u << 20};
+        struct memfile m;
+        struct outcome out;
+        bool complete = false;
+        memfile_init(&m);
+        m.room = room;
+        scenario_record(&s, &m, 2, true, &out);
+        cr_assert(out.opened, "%lu", room);
+        int64_t events = count_replayed(&m, &complete, "full disk");
+        cr_assert(complete && events == (int64_t)out.accepted, "%lu: %ld of %lu, %s", room,
+                  events, out.accepted, complete ? "sealed" : "not sealed");
+        sealed += !out.finished;
+        whole += out.finished;
+        memfile_fini(&m);
+    }
+    cr_assert(sealed > 5 && whole > 0, "%u sealed, %u whole", sealed, whole);
+}
