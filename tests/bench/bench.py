@@ -204,6 +204,29 @@ def record(rounds, temp):
         line(name + " replaying", r["replaying"], r["recording"], "recording")
 
 
+def cold(rounds, temp):
+    print("== opening a crash trace at its crash, CPU seconds of `replay --to crash`; and what storing checkpoints costs")
+    append = "console=ttyS0 panic=-1"
+    traces = {"from the start": ("0", os.path.join(temp, "none.cvt")),
+              "stored checkpoints": ("96M", os.path.join(temp, "stored.cvt"))}
+
+    def record(bound, trace):
+        if os.path.exists(trace):
+            os.unlink(trace)
+        return cpu_of(ours("record", "crash", append, "--stored-checkpoints", bound, "--stats", "-o", trace))
+
+    r = interleaved({name: lambda t=t: record(*t)[0] for name, t in traces.items()}, rounds)
+    line("recording, none stored", r["from the start"])
+    line("recording", r["stored checkpoints"], r["from the start"], "none stored")
+    stats = record(*traces["stored checkpoints"])[3]
+    for text in re.findall(r"digest \d+ us|stored checkpoints .*|guest powered off.*", stats):
+        print("    " + text)
+    r = interleaved({name: lambda t=t: cpu_of([CV, "replay", "--to", "crash", t[1]])[0] for name, t in traces.items()},
+                    rounds)
+    line("open from the start", r["from the start"])
+    line("open by a stored checkpoint", r["stored checkpoints"], r["from the start"], "from the start")
+
+
 def gdb(rounds, temp):
     print("== reverse-stepi near the end of a crash trace, packet in to reply out")
     trace = os.path.join(temp, "c.cvt")
@@ -239,7 +262,7 @@ def main():
         del args[i:i + 2]
     if not QEMU:
         print("no qemu-system-x86_64 on this machine: the peer's columns are left out")
-    parts = {"boot": boot, "boot32": boot32, "micro": micro, "record": record, "gdb": gdb}
+    parts = {"boot": boot, "boot32": boot32, "micro": micro, "record": record, "cold": cold, "gdb": gdb}
     with tempfile.TemporaryDirectory() as temp:
         for name in args or parts:
             parts[name](rounds, temp)
