@@ -1,7 +1,7 @@
 #include "record/chunk.h"
 #include "record/hash.h"
+#include "record/lz4.h"
 
-#include <lz4.h>
 #include <string.h>
 
 static uint64_t hash_header(const struct cv_chunk_header *h)
@@ -11,13 +11,9 @@ static uint64_t hash_header(const struct cv_chunk_header *h)
 
 size_t cv_chunk_pack(const void *raw, size_t raw_len, uint8_t *payload)
 {
-    int packed = 0;
-    if (raw_len > 1) {
-        packed =
-            LZ4_compress_default(raw, (char *)payload, (int)raw_len, (int)raw_len - 1);
-    }
+    size_t packed = raw_len > 1 ? cv_lz4_pack(raw, raw_len, payload, raw_len - 1) : 0;
     if (packed > 0) {
-        return (size_t)packed;
+        return packed;
     }
     memcpy(payload, raw, raw_len);
     return raw_len;
@@ -72,8 +68,7 @@ bool cv_chunk_decode(const struct cv_chunk_header *h, const void *stored, void *
         memcpy(raw, stored, h->raw_len);
         return true;
     }
-    int n = LZ4_decompress_safe(stored, raw, (int)h->stored_len, (int)h->raw_len);
-    return n >= 0 && (uint32_t)n == h->raw_len;
+    return cv_lz4_unpack(stored, h->stored_len, raw, h->raw_len);
 }
 
 const char *cv_chunk_type_name(uint32_t type)

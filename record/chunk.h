@@ -1,5 +1,5 @@
 /*
- * chunk.h - one sealed piece of a trace: header, hashes, LZ4 (the only user of lz4)
+ * chunk.h - one sealed piece of a trace: header, hashes, LZ4
  *
  * Spec:    docs/trace-format.md "Chunks"; LZ4 block format
  * Units:   at most CV_CHUNK_RAW_MAX bytes of raw payload
