@@ -125,7 +125,7 @@ static bool go_back(struct cv_bisect *b, cv_icount icount)
         if (s->store == NULL || !cv_checkpoints_find(s->store, icount, &index)) {
             return false;
         }
-        cv_checkpoints_restore(s->store, index, &state, &len);
+        cv_checkpoints_restore(s->store, index, false, &state, &len);
         if (!cv_replay_load(s->replay, state, len)) {
             return false;
         }

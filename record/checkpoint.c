@@ -18,7 +18,10 @@
  *       from; exactly these pages are in the dirty list
  *   C4  for all other pages live is the version that a lookup at `base` finds
  *   C5  an entry at checkpoint c is in c's page list (the page list may name more pages)
- *   C6  refs = entries that name the version, plus 1 when it is `first`, plus 1 when it is `live`
+ *   C6  refs = entries that name the version, plus 1 when it is `first`, plus 1 when it is `live`, plus 1 while a job
+ *       packs it (cold.c)
+ *   C7  packing changes how a version is kept, never what it says; only one that has data, is not used and is not packed
+ *       already is given to a job, once in its life, and its data stays where it is until the job is collected
  *
  * Walk-through. take(c): each dirty page gets a new version without data (RAM stands in), an
  * entry at c, and a new epoch begins; a checkpoint after c that inherited the older content gets
@@ -33,7 +36,7 @@
  * Rejected: one full page table a checkpoint (8 bytes a page each time), diffs against the
  * neighbour (a restore far away replays them all), fork and mprotect (faults cost microseconds).
  */
-#include "record/checkpoint.h"
+#include "record/checkpoint_private.h"
 #include "core/base/check.h"
 #include "core/base/hostmem.h"
 #include "core/base/mem.h"
@@ -42,176 +45,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_BYTES (1u << 20)
-
 /* Code that runs while the guest's vector registers are live. */
 #define GENERAL_REGS __attribute__((target("general-regs-only")))
 
-struct version {
-    uint8_t *data; /* NULL: live RAM (C1); in the free list: the next one */
-    uint32_t refs;
-};
-struct entry {
-    cv_icount icount;
-    struct version *version;
-};
-struct page {
-    struct version *first, *live;
-    struct entry *entries; /* sorted by icount; none at the first checkpoint */
-    uint32_t count, cap;
-};
-struct checkpoint {
-    cv_icount icount;
-    uint8_t *state;
-    size_t state_len;
-    uint32_t *pages;
-    size_t page_count, page_cap;
-};
-struct slab {
-    struct slab *next;
-};
+#define ENTRIES_MAX UINT16_MAX /* a page's; checkpoints are fewer */
+#define ALLOC_BYTES 16u        /* what malloc adds */
 
-struct cv_checkpoints {
-    struct cv_ram *ram;
-    cv_checkpoints_epoch_fn epoch;
-    void *epoch_arg;
-    struct page *pages;
-    size_t npages;
-    uint32_t *dirty;
-    size_t dirty_count;
-    struct checkpoint *list; /* sorted */
-    size_t count, cap;
-    size_t base;
-    void *free_pages; /* linked through their first word */
-    struct version *free_versions;
-    struct slab *slabs;
-    uint64_t copies, versions, state_bytes;
-};
-
-/* All-zero content needs no copy of its own. */
-static const uint8_t ZERO_PAGE[CV_PAGE_SIZE] __attribute__((aligned(64)));
-
-/* -- memory ------------------------------------------------------------------------------------ */
-
-/* A new slab with room for `size`-byte pieces after a first piece that links the slabs. */
-GENERAL_REGS static uint8_t *new_slab(struct cv_checkpoints *store)
-{
-    struct slab *slab = cv_hostmem_pages_new(SLAB_BYTES);
-    if (slab == NULL) {
-        /* Inside a guest's store there is nobody to tell: the old content would be lost. */
-        cv_check_failed("memory for page versions", __FILE__, __LINE__);
-    }
-    slab->next = store->slabs;
-    store->slabs = slab;
-    return (uint8_t *)slab;
-}
-
-GENERAL_REGS static uint8_t *alloc_page(struct cv_checkpoints *store)
-{
-    if (store->free_pages == NULL) {
-        uint8_t *slab = new_slab(store);
-        for (size_t off = SLAB_BYTES - CV_PAGE_SIZE; off > 0; off -= CV_PAGE_SIZE) {
-            *(void **)(void *)(slab + off) = store->free_pages;
-            store->free_pages = slab + off;
-        }
-    }
-    uint8_t *data = store->free_pages;
-    store->free_pages = *(void **)(void *)data;
-    store->copies++;
-    return data;
-}
-
-GENERAL_REGS static struct version *alloc_version(struct cv_checkpoints *store)
-{
-    if (store->free_versions == NULL) {
-        uint8_t *slab = new_slab(store);
-        for (size_t off = SLAB_BYTES - sizeof(struct version); off >= sizeof(struct slab);
-             off -= sizeof(struct version)) {
-            struct version *v = (struct version *)(void *)(slab + off);
-            v->data = (uint8_t *)store->free_versions;
-            store->free_versions = v;
-        }
-    }
-    struct version *v = store->free_versions;
-    store->free_versions = (struct version *)(void *)v->data;
-    v->data = NULL;
-    v->refs = 0;
-    store->versions++;
-    return v;
-}
-
-GENERAL_REGS static void unref_version(struct cv_checkpoints *store, struct version *v)
-{
-    if (--v->refs > 0) {
-        return;
-    }
-    if (v->data != NULL && v->data != ZERO_PAGE) {
-        *(void **)(void *)v->data = store->free_pages;
-        store->free_pages = v->data;
-        store->copies--;
-    }
-    v->data = (uint8_t *)store->free_versions;
-    store->free_versions = v;
-    store->versions--;
-}
-
-GENERAL_REGS static const uint8_t *page_bytes(const struct cv_checkpoints *store, size_t number)
+GENERAL_REGS static const uint8_t *page_bytes(const struct cv_checkpoints *store,
+                                              size_t number)
 {
     return store->ram->base + ((uint64_t)number << CV_PAGE_SHIFT);
-}
-
-GENERAL_REGS static bool is_zero(const uint8_t *data)
-{
-    for (size_t i = 0; i < CV_PAGE_SIZE; i += 8) {
-        if (cv_ld64(data + i) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Gives a version that live RAM stood in for its own copy. */
-GENERAL_REGS static void copy_live(struct cv_checkpoints *store, size_t number,
-                                   struct version *v)
-{
-    const uint8_t *bytes = page_bytes(store, number);
-    if (is_zero(bytes)) {
-        v->data = (uint8_t *)(uintptr_t)ZERO_PAGE; /* never written through */
-        return;
-    }
-    v->data = alloc_page(store);
-    cv_memcpy(v->data, bytes, CV_PAGE_SIZE);
 }
 
 GENERAL_REGS void cv_checkpoints_first_write(void *arg, cv_gpa gpa)
 {
     struct cv_checkpoints *store = arg;
     size_t number = gpa >> CV_PAGE_SHIFT;
-    struct page *p = &store->pages[number];
+    struct cv_page *p = &store->pages[number];
     if (store->count == 0) {
         return; /* nothing to preserve yet */
     }
     if (p->first == NULL) {
-        p->first = alloc_version(store);
+        p->first = cv_version_new(&store->versions, store->clock);
+        store->known++;
         p->live = p->first;
         p->first->refs = 2;
     }
     if (p->live == NULL) {
         return; /* dirty already */
     }
-    struct version *v = p->live;
+    struct cv_version *v = p->live;
     if (v->data == NULL && v->refs > 1) {
-        copy_live(store, number, v);
+        cv_version_keep(&store->versions, v, page_bytes(store, number));
     }
     p->live = NULL;
-    unref_version(store, v);
+    cv_version_unref(&store->versions, v);
     store->dirty[store->dirty_count++] = (uint32_t)number;
 }
 
 /* -- entries ----------------------------------------------------------------------------------- */
 
 /* Number of entries of p at or before icount. */
-static uint32_t entries_until(const struct page *p, cv_icount icount)
+static uint32_t entries_until(const struct cv_page *p, cv_icount icount)
 {
     uint32_t lo = 0;
     uint32_t hi = p->count;
@@ -226,45 +101,53 @@ static uint32_t entries_until(const struct page *p, cv_icount icount)
     return lo;
 }
 
-static struct version *version_at(const struct page *p, cv_icount icount)
+struct cv_version *cv_page_version_at(const struct cv_page *p, cv_icount icount)
 {
     uint32_t n = entries_until(p, icount);
     return n == 0 ? p->first : p->entries[n - 1].version;
 }
 
-static bool has_entry_at(const struct page *p, cv_icount icount)
+static bool has_entry_at(const struct cv_page *p, cv_icount icount)
 {
     uint32_t n = entries_until(p, icount);
     return n > 0 && p->entries[n - 1].icount == icount;
 }
 
 /* Room for `more` entries; on false nothing changed. */
-static bool reserve_entries(struct page *p, uint32_t more)
+static bool reserve_entries(struct cv_checkpoints *store, struct cv_page *p,
+                            uint32_t more)
 {
-    if (p->cap - p->count >= more) {
+    if ((uint32_t)(p->cap - p->count) >= more) {
         return true;
     }
-    uint32_t cap = p->cap < 2 ? 2 : p->cap * 2;
-    struct entry *grown = realloc(p->entries, cap * sizeof(*grown));
+    uint32_t cap = p->cap < 4 ? p->cap + more : p->cap + p->cap / 2u;
+    if (cap > ENTRIES_MAX) {
+        return false;
+    }
+    struct cv_page_entry *grown = realloc(p->entries, cap * sizeof(*grown));
     if (grown == NULL) {
         return false;
     }
+    store->table_bytes +=
+        (cap - p->cap) * sizeof(*grown) + (p->cap == 0 ? ALLOC_BYTES : 0);
     p->entries = grown;
-    p->cap = cap;
+    p->cap = (uint16_t)cap;
     return true;
 }
 
-static bool reserve_pages(struct checkpoint *c, size_t more)
+static bool reserve_pages(struct cv_checkpoints *store, struct cv_checkpoint *c,
+                          size_t more)
 {
     if (c->page_cap - c->page_count >= more) {
         return true;
     }
-    size_t cap = c->page_cap * 2 > c->page_count + more ? c->page_cap * 2
-                                                        : c->page_count + more;
+    size_t cap = c->page_cap + c->page_cap / 4;
+    cap = cap > c->page_count + more ? cap : c->page_count + more;
     uint32_t *grown = realloc(c->pages, cap * sizeof(*grown));
     if (grown == NULL) {
         return false;
     }
+    store->table_bytes += (cap - c->page_cap) * sizeof(*grown);
     c->pages = grown;
     c->page_cap = cap;
     return true;
@@ -272,13 +155,13 @@ static bool reserve_pages(struct checkpoint *c, size_t more)
 
 /* Both places were reserved. */
 static void insert_entry(struct cv_checkpoints *store, size_t index, size_t number,
-                         struct version *v)
+                         struct cv_version *v)
 {
-    struct checkpoint *c = &store->list[index];
-    struct page *p = &store->pages[number];
+    struct cv_checkpoint *c = &store->list[index];
+    struct cv_page *p = &store->pages[number];
     uint32_t at = entries_until(p, c->icount);
     memmove(p->entries + at + 1, p->entries + at, (p->count - at) * sizeof(*p->entries));
-    p->entries[at] = (struct entry){c->icount, v};
+    p->entries[at] = (struct cv_page_entry){c->icount, v};
     p->count++;
     v->refs++;
     c->pages[c->page_count++] = (uint32_t)number;
@@ -286,8 +169,8 @@ static void insert_entry(struct cv_checkpoints *store, size_t index, size_t numb
 
 /* -- checkpoints ------------------------------------------------------------------------------- */
 
-struct cv_checkpoints *cv_checkpoints_new(struct cv_ram *ram, cv_checkpoints_epoch_fn epoch,
-                                          void *arg)
+struct cv_checkpoints *cv_checkpoints_new(struct cv_ram *ram,
+                                          cv_checkpoints_epoch_fn epoch, void *arg)
 {
     struct cv_checkpoints *store = calloc(1, sizeof(*store));
     if (store == NULL) {
@@ -299,7 +182,8 @@ struct cv_checkpoints *cv_checkpoints_new(struct cv_ram *ram, cv_checkpoints_epo
     store->npages = ram->span >> CV_PAGE_SHIFT;
     store->pages = cv_hostmem_pages_new(store->npages * sizeof(*store->pages));
     store->dirty = cv_hostmem_pages_new(store->npages * sizeof(*store->dirty));
-    if (store->pages == NULL || store->dirty == NULL) {
+    if (!cv_versions_init(&store->versions) || store->pages == NULL ||
+        store->dirty == NULL) {
         cv_checkpoints_free(store);
         return NULL;
     }
@@ -311,9 +195,10 @@ void cv_checkpoints_free(struct cv_checkpoints *store)
     if (store == NULL) {
         return;
     }
+    cv_cold_fini(store);
     /* Only pages that some checkpoint names have a list (C5). */
     for (size_t i = 0; i < store->count; i++) {
-        struct checkpoint *c = &store->list[i];
+        struct cv_checkpoint *c = &store->list[i];
         for (size_t k = 0; k < c->page_count; k++) {
             free(store->pages[c->pages[k]].entries);
             store->pages[c->pages[k]].entries = NULL;
@@ -322,30 +207,32 @@ void cv_checkpoints_free(struct cv_checkpoints *store)
         free(c->state);
     }
     free(store->list);
-    while (store->slabs != NULL) {
-        struct slab *next = store->slabs->next;
-        cv_hostmem_pages_free(store->slabs, SLAB_BYTES);
-        store->slabs = next;
-    }
+    cv_versions_fini(&store->versions);
     cv_hostmem_pages_free(store->pages, store->npages * sizeof(*store->pages));
     cv_hostmem_pages_free(store->dirty, store->npages * sizeof(*store->dirty));
     free(store);
 }
 
+static uint64_t state_bytes(size_t len)
+{
+    return sizeof(struct cv_checkpoint) + len + ALLOC_BYTES;
+}
+
 /* Makes room at `index` for a checkpoint with a copy of state. */
-static bool insert_checkpoint(struct cv_checkpoints *store, size_t index, cv_icount icount,
-                              const uint8_t *state, size_t len)
+static bool insert_checkpoint(struct cv_checkpoints *store, size_t index,
+                              cv_icount icount, const uint8_t *state, size_t len)
 {
     if (store->count == store->cap) {
         size_t cap = store->cap < 16 ? 16 : store->cap * 2;
-        struct checkpoint *grown = realloc(store->list, cap * sizeof(*grown));
+        struct cv_checkpoint *grown = realloc(store->list, cap * sizeof(*grown));
         if (grown == NULL) {
             return false;
         }
         store->list = grown;
         store->cap = cap;
     }
-    struct checkpoint c = {.icount = icount, .state = malloc(len + 1), .state_len = len};
+    struct cv_checkpoint c = {
+        .icount = icount, .state = malloc(len + 1), .state_len = len};
     if (c.state == NULL) {
         return false;
     }
@@ -354,14 +241,14 @@ static bool insert_checkpoint(struct cv_checkpoints *store, size_t index, cv_ico
             (store->count - index) * sizeof(*store->list));
     store->list[index] = c;
     store->count++;
-    store->state_bytes += len;
+    store->table_bytes += state_bytes(len);
     return true;
 }
 
 static void remove_checkpoint(struct cv_checkpoints *store, size_t index)
 {
-    struct checkpoint *c = &store->list[index];
-    store->state_bytes -= c->state_len;
+    struct cv_checkpoint *c = &store->list[index];
+    store->table_bytes -= state_bytes(c->state_len) + c->page_cap * sizeof(*c->pages);
     free(c->state);
     free(c->pages);
     memmove(c, c + 1, (store->count - index - 1) * sizeof(*c));
@@ -371,11 +258,11 @@ static void remove_checkpoint(struct cv_checkpoints *store, size_t index)
 /* All memory that turning the dirty pages into entries at `index` can need. */
 static bool reserve_take(struct cv_checkpoints *store, size_t index)
 {
-    bool ok = reserve_pages(&store->list[index], store->dirty_count) &&
+    bool ok = reserve_pages(store, &store->list[index], store->dirty_count) &&
               (index + 1 == store->count ||
-               reserve_pages(&store->list[index + 1], store->dirty_count));
+               reserve_pages(store, &store->list[index + 1], store->dirty_count));
     for (size_t i = 0; ok && i < store->dirty_count; i++) {
-        ok = reserve_entries(&store->pages[store->dirty[i]], 2);
+        ok = reserve_entries(store, &store->pages[store->dirty[i]], 2);
     }
     return ok;
 }
@@ -384,8 +271,8 @@ static bool reserve_take(struct cv_checkpoints *store, size_t index)
 static void adopt(struct cv_checkpoints *store, size_t index)
 {
     for (size_t i = 0; i < store->dirty_count; i++) {
-        struct page *p = &store->pages[store->dirty[i]];
-        p->live = version_at(p, store->list[index].icount);
+        struct cv_page *p = &store->pages[store->dirty[i]];
+        p->live = cv_page_version_at(p, store->list[index].icount);
         p->live->refs++;
     }
     store->dirty_count = 0;
@@ -393,10 +280,11 @@ static void adopt(struct cv_checkpoints *store, size_t index)
     store->epoch(store->epoch_arg);
 }
 
-bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount, const uint8_t *state,
-                         size_t len)
+bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount,
+                         const uint8_t *state, size_t len)
 {
     size_t index = 0;
+    store->clock++;
     if (cv_checkpoints_find(store, icount, &index)) {
         if (store->list[index].icount == icount) {
             CV_ASSERT(store->base == index || store->base + 1 == index);
@@ -415,12 +303,12 @@ bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount, const u
     }
     for (size_t i = 0; i < store->dirty_count; i++) {
         size_t number = store->dirty[i];
-        struct page *p = &store->pages[number];
-        struct version *before = version_at(p, icount);
+        struct cv_page *p = &store->pages[number];
+        struct cv_version *before = cv_page_version_at(p, icount);
         if (index + 1 < store->count && !has_entry_at(p, store->list[index + 1].icount)) {
             insert_entry(store, index + 1, number, before);
         }
-        struct version *v = alloc_version(store);
+        struct cv_version *v = cv_version_new(&store->versions, store->clock);
         insert_entry(store, index, number, v);
         p->live = v;
         v->refs++;
@@ -431,61 +319,103 @@ bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount, const u
     return true;
 }
 
-static void restore_page(struct cv_checkpoints *store, size_t number, cv_icount icount)
+static void restore_page(struct cv_checkpoints *store, size_t number, cv_icount icount,
+                         bool thrifty)
 {
-    struct page *p = &store->pages[number];
-    struct version *want = version_at(p, icount);
+    struct cv_page *p = &store->pages[number];
+    struct cv_version *want = cv_page_version_at(p, icount);
     if (want == NULL || want == p->live) {
         return; /* C2, C4 */
     }
-    CV_ASSERT(want->data != NULL); /* C1 */
+    const uint8_t *bytes = cv_version_bytes(want, store->room);
+    CV_ASSERT(bytes != NULL); /* C1 */
     cv_gpa gpa = (uint64_t)number << CV_PAGE_SHIFT;
+    if (thrifty && p->live != NULL && p->live->data == NULL && p->live->refs > 1) {
+        cv_version_keep_packed(&store->versions, p->live, page_bytes(store, number));
+    }
     if (p->live != NULL) {
         /* The epoch may have been closed by another consumer: keep the content ourselves. */
         cv_checkpoints_first_write(store, gpa);
     }
-    if (memcmp(page_bytes(store, number), want->data, CV_PAGE_SIZE) != 0) {
-        bool ok = cv_ram_write(store->ram, gpa, want->data, CV_PAGE_SIZE);
+    if (memcmp(page_bytes(store, number), bytes, CV_PAGE_SIZE) != 0) {
+        bool ok = cv_ram_write(store->ram, gpa, bytes, CV_PAGE_SIZE);
         CV_ASSERT(ok);
     }
     p->live = want;
     want->refs++;
+    want->stamp = store->clock & CV_VERSION_STAMP;
 }
 
-void cv_checkpoints_restore(struct cv_checkpoints *store, size_t index, const uint8_t **state,
-                            size_t *len)
+void cv_checkpoints_restore(struct cv_checkpoints *store, size_t index, bool thrifty,
+                            const uint8_t **state, size_t *len)
 {
     CV_ASSERT(index < store->count);
     cv_icount icount = store->list[index].icount;
+    store->clock++;
     /* The list grows while pages are written (they pass first_write): those are all restored. */
     size_t dirty = store->dirty_count;
     for (size_t i = 0; i < dirty; i++) {
-        restore_page(store, store->dirty[i], icount);
+        restore_page(store, store->dirty[i], icount, thrifty);
     }
     size_t from = store->base < index ? store->base : index;
     size_t to = store->base < index ? index : store->base;
     for (size_t i = from + 1; i <= to; i++) {
-        const struct checkpoint *c = &store->list[i];
+        const struct cv_checkpoint *c = &store->list[i];
         for (size_t k = 0; k < c->page_count; k++) {
-            restore_page(store, c->pages[k], icount);
+            restore_page(store, c->pages[k], icount, thrifty);
         }
     }
     store->dirty_count = 0;
     store->base = index;
+    cv_slabs_trim(&store->versions.slabs);
     *state = store->list[index].state;
     *len = store->list[index].state_len;
     store->epoch(store->epoch_arg);
+}
+
+uint64_t cv_checkpoints_restore_bytes(struct cv_checkpoints *store, size_t index,
+                                      bool thrifty)
+{
+    cv_icount icount = store->list[index].icount;
+    size_t from = store->base < index ? store->base : index;
+    size_t to = store->base < index ? index : store->base;
+    uint64_t copies = 0;
+    store->mark++;
+    for (size_t i = from + 1; i <= to; i++) {
+        const struct cv_checkpoint *c = &store->list[i];
+        for (size_t k = 0; k < c->page_count; k++) {
+            struct cv_page *p = &store->pages[c->pages[k]];
+            const struct cv_version *v = p->live;
+            bool stands = v != NULL && v->data == NULL && v->refs > 1;
+            if (p->mark != store->mark && stands && cv_page_version_at(p, icount) != v) {
+                copies++;
+            }
+            p->mark = store->mark;
+        }
+    }
+    const struct cv_versions *known = &store->versions;
+    uint64_t each = CV_PAGE_SIZE;
+    if (thrifty && known->packed > 0) {
+        each = known->packed_bytes / known->packed + CV_SLAB_GRAIN;
+    }
+    return copies * each;
+}
+
+uint64_t cv_checkpoints_loose_bytes(const struct cv_checkpoints *store)
+{
+    return store->versions.untried * CV_PAGE_SIZE;
 }
 
 /* Checkpoint `index` is about to go while the machine runs on from it: the pages it has entries
  * for count as written since the one before. */
 static void move_base_back(struct cv_checkpoints *store, size_t index)
 {
-    const struct checkpoint *c = &store->list[index];
+    const struct cv_checkpoint *c = &store->list[index];
     for (size_t k = 0; k < c->page_count; k++) {
         size_t number = c->pages[k];
-        struct page *p = &store->pages[number];
-        if (p->live != NULL && p->live != version_at(p, store->list[index - 1].icount)) {
+        struct cv_page *p = &store->pages[number];
+        if (p->live != NULL &&
+            p->live != cv_page_version_at(p, store->list[index - 1].icount)) {
             cv_checkpoints_first_write(store, (uint64_t)number << CV_PAGE_SHIFT);
         }
     }
@@ -496,39 +426,41 @@ void cv_checkpoints_drop(struct cv_checkpoints *store, size_t index)
     if (index == 0 || index >= store->count) {
         return;
     }
-    struct checkpoint *c = &store->list[index];
-    struct checkpoint *next = index + 1 < store->count ? c + 1 : NULL;
-    if (next != NULL && !reserve_pages(next, c->page_count)) {
+    struct cv_checkpoint *c = &store->list[index];
+    struct cv_checkpoint *next = index + 1 < store->count ? c + 1 : NULL;
+    if (next != NULL && !reserve_pages(store, next, c->page_count)) {
         return; /* it simply stays */
     }
     if (store->base == index) {
         move_base_back(store, index);
     }
     for (size_t k = 0; k < c->page_count; k++) {
-        struct page *p = &store->pages[c->pages[k]];
+        struct cv_page *p = &store->pages[c->pages[k]];
         uint32_t n = entries_until(p, c->icount);
         if (n == 0 || p->entries[n - 1].icount != c->icount) {
             continue;
         }
-        struct entry *e = &p->entries[n - 1];
+        struct cv_page_entry *e = &p->entries[n - 1];
         if (next != NULL && !(n < p->count && e[1].icount == next->icount)) {
             e->icount = next->icount;
             next->pages[next->page_count++] = c->pages[k];
             continue;
         }
-        struct version *v = e->version;
+        struct cv_version *v = e->version;
         memmove(e, e + 1, (p->count - n) * sizeof(*e));
         if (--p->count == 0) {
+            store->table_bytes -= p->cap * sizeof(*e) + ALLOC_BYTES;
             free(p->entries);
             p->entries = NULL;
             p->cap = 0;
         }
-        unref_version(store, v);
+        cv_version_unref(&store->versions, v);
     }
     remove_checkpoint(store, index);
     if (store->base >= index) {
         store->base--;
     }
+    cv_slabs_trim(&store->versions.slabs);
 }
 
 /* -- questions --------------------------------------------------------------------------------- */
@@ -544,7 +476,8 @@ cv_icount cv_checkpoints_icount(const struct cv_checkpoints *store, size_t index
     return store->list[index].icount;
 }
 
-bool cv_checkpoints_find(const struct cv_checkpoints *store, cv_icount icount, size_t *index)
+bool cv_checkpoints_find(const struct cv_checkpoints *store, cv_icount icount,
+                         size_t *index)
 {
     size_t lo = 0;
     size_t hi = store->count;
@@ -571,10 +504,11 @@ bool cv_checkpoints_base(const struct cv_checkpoints *store, size_t *index)
 
 uint64_t cv_checkpoints_bytes(const struct cv_checkpoints *store)
 {
-    return store->copies * CV_PAGE_SIZE + store->state_bytes;
+    return cv_slabs_bytes(&store->versions.slabs) + store->table_bytes +
+           cv_cold_bytes(store) + store->known * sizeof(struct cv_page);
 }
 
 uint64_t cv_checkpoints_versions(const struct cv_checkpoints *store)
 {
-    return store->versions;
+    return store->versions.count;
 }

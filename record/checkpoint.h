@@ -15,6 +15,7 @@
 
 struct cv_checkpoints;
 struct cv_ram;
+struct cv_worker;
 
 /* Opens a new page epoch: from now on cv_checkpoints_first_write() is called once for each page,
  * before its first write. */
@@ -34,13 +35,22 @@ void cv_checkpoints_first_write(void *store, cv_gpa page);
  * only becomes the one the machine runs on from. False: no memory, nothing was taken. */
 bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount, const uint8_t *state,
                          size_t len) CV_MUST_CHECK;
-/* Writes live RAM back to what it was at checkpoint `index`, touching only pages that differ. The
- * state image is borrowed until the checkpoint is dropped. */
-void cv_checkpoints_restore(struct cv_checkpoints *store, size_t index, const uint8_t **state,
-                            size_t *len);
+/* Writes live RAM back to what it was at checkpoint `index`, touching only pages that differ. thrifty: what must be copied
+ * on the way is packed at once, which takes some 6 us a page. The state image is borrowed until the checkpoint is dropped. */
+void cv_checkpoints_restore(struct cv_checkpoints *store, size_t index, bool thrifty,
+                            const uint8_t **state, size_t *len);
 /* Forgets one checkpoint; versions that a neighbour still needs become the neighbour's. The first
  * checkpoint (index 0) is never dropped: such a call does nothing. */
 void cv_checkpoints_drop(struct cv_checkpoints *store, size_t index);
+
+/* A little of the packing of versions that were not used for a while: takes over what the worker has finished and gives it
+ * more (cold.c). Before the store is freed, or another worker is given, the one that has jobs must still be there. */
+void cv_checkpoints_pack(struct cv_checkpoints *store, const struct cv_worker *worker);
+
+/* Packs some raw versions at once. False: there were none. */
+bool cv_checkpoints_squeeze(struct cv_checkpoints *store);
+/* The bytes of versions that could still be packed. */
+uint64_t cv_checkpoints_loose_bytes(const struct cv_checkpoints *store);
 
 /* Checkpoints are numbered 0 .. count-1 in the order of their icounts. */
 size_t cv_checkpoints_count(const struct cv_checkpoints *store);
@@ -50,7 +60,10 @@ bool cv_checkpoints_find(const struct cv_checkpoints *store, cv_icount icount, s
 /* The one the machine runs on from (taken or restored last); false while the store is empty. */
 bool cv_checkpoints_base(const struct cv_checkpoints *store, size_t *index);
 
-uint64_t cv_checkpoints_bytes(const struct cv_checkpoints *store); /* page copies and states */
+/* All that the store takes of the host: slabs of page copies, states, lists and tables. */
+uint64_t cv_checkpoints_bytes(const struct cv_checkpoints *store);
+/* What restoring checkpoint `index` adds: what live RAM stands for now must be copied. thrifty: packed, by experience. */
+uint64_t cv_checkpoints_restore_bytes(struct cv_checkpoints *store, size_t index, bool thrifty);
 uint64_t cv_checkpoints_versions(const struct cv_checkpoints *store);
 
 #endif

@@ -39,7 +39,8 @@ static void note_place(struct scan *scan, const struct cv_stop_place *place)
 /* The last place that counts in [from, end): REACHED, and *scan. It depends on nothing but the trace and the stops, so
  * whoever has both (and any checkpoint at or before `from`) may do it; the machine is left anywhere in the interval.
  * Anything else: STOPPED, DIVERGED, and *scan says nothing. */
-static enum cv_replay_exit scan_interval(struct cv_timeline *tl, cv_icount from, cv_icount end, struct scan *scan)
+static enum cv_replay_exit scan_interval(struct cv_timeline *tl, cv_icount from,
+                                         cv_icount end, struct scan *scan)
 {
     unsigned seen = 0;
     unsigned counted = 0;
@@ -51,7 +52,8 @@ static enum cv_replay_exit scan_interval(struct cv_timeline *tl, cv_icount from,
     if (!cv_timeline_arm(tl)) {
         return CV_REPLAY_STOPPED;
     }
-    while ((out = cv_timeline_advance(tl, end)) == CV_REPLAY_BREAK || out == CV_REPLAY_HIT) {
+    while ((out = cv_timeline_advance(tl, end)) == CV_REPLAY_BREAK ||
+           out == CV_REPLAY_HIT) {
         struct cv_stop_place place;
         if (cv_timeline_judge(tl, out, false, &place)) {
             note_place(scan, &place);
@@ -59,7 +61,8 @@ static enum cv_replay_exit scan_interval(struct cv_timeline *tl, cv_icount from,
         }
         seen++;
         cv_icount here = cv_timeline_now(tl);
-        if ((counted >= CROWD_COUNTED || seen >= CROWD_SEEN) && end - here > BISECT_STEPS) {
+        if ((counted >= CROWD_COUNTED || seen >= CROWD_SEEN) &&
+            end - here > BISECT_STEPS) {
             scan->crowded = true;
             scan->until = here;
             return CV_REPLAY_REACHED;
@@ -75,7 +78,8 @@ static enum cv_replay_exit scan_interval(struct cv_timeline *tl, cv_icount from,
 }
 
 /* The same for an interval that begins at a checkpoint, in a crowd, too. */
-static enum cv_replay_exit search_interval(struct cv_timeline *tl, cv_icount floor, cv_icount end, struct scan *best)
+static enum cv_replay_exit search_interval(struct cv_timeline *tl, cv_icount floor,
+                                           cv_icount end, struct scan *best)
 {
     cv_icount from = floor;
     *best = (struct scan){.found = false};

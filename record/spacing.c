@@ -20,6 +20,8 @@
 #define NEAR_STEPS      (1ull << 20)
 #define FAR_SPACINGS    8u
 #define CHECKPOINTS_MAX 1024u
+#define LOOSE_PART                                                                       \
+    8u /* of the bound may be in versions that could be packed, before checkpoints go */
 
 static cv_icount base_icount(const struct cv_timeline *tl)
 {
@@ -104,32 +106,66 @@ static double cost_of_loss(const struct cv_timeline *tl, size_t index)
     return (double)(after - before) / wished_gap(tl, at);
 }
 
+/* Drops the one that is missed least, but for the first, that of `home` and that at `keep`. */
+static bool drop_one(struct cv_timeline *tl, cv_icount keep)
+{
+    size_t home = 0;
+    size_t victim = 0;
+    double least = 0;
+    cv_checkpoints_find(tl->store, tl->home, &home);
+    for (size_t i = 1; i < cv_checkpoints_count(tl->store); i++) {
+        cv_icount at = cv_checkpoints_icount(tl->store, i);
+        if (i == home || at == keep) {
+            continue;
+        }
+        double cost = cost_of_loss(tl, i);
+        if (victim == 0 || cost < least) {
+            victim = i;
+            least = cost;
+        }
+    }
+    if (victim != 0) {
+        cv_checkpoints_drop(tl->store, victim);
+    }
+    return victim != 0;
+}
+
 static bool is_over_bound(const struct cv_timeline *tl)
 {
-    return cv_checkpoints_bytes(tl->store) > tl->config.memory_bytes ||
-           cv_checkpoints_count(tl->store) > CHECKPOINTS_MAX;
+    return cv_checkpoints_bytes(tl->store) > tl->config.memory_bytes;
 }
 
 void cv_spacing_keep_bound(struct cv_timeline *tl)
 {
-    while (is_over_bound(tl)) {
-        size_t base = 0;
-        size_t home = 0;
-        size_t victim = 0;
-        double least = 0;
-        cv_checkpoints_base(tl->store, &base);
-        cv_checkpoints_find(tl->store, tl->home, &home);
-        for (size_t i = 1; i < cv_checkpoints_count(tl->store); i++) {
-            bool kept = i == base || i == home;
-            double cost = kept ? 0 : cost_of_loss(tl, i);
-            if (!kept && (victim == 0 || cost < least)) {
-                victim = i;
-                least = cost;
-            }
-        }
-        if (victim == 0) {
-            return;
-        }
-        cv_checkpoints_drop(tl->store, victim);
+    uint64_t loose = tl->config.memory_bytes / LOOSE_PART;
+    bool more = true;
+    while (more && is_over_bound(tl)) {
+        more = (cv_checkpoints_loose_bytes(tl->store) > loose &&
+                cv_checkpoints_squeeze(tl->store)) ||
+               drop_one(tl, base_icount(tl));
     }
+    while (more && cv_checkpoints_count(tl->store) > CHECKPOINTS_MAX) {
+        more = drop_one(tl, base_icount(tl));
+    }
+}
+
+bool cv_spacing_make_room(struct cv_timeline *tl, cv_icount target)
+{
+    size_t index = 0;
+    uint64_t bound = tl->config.memory_bytes;
+    bool more = true;
+    cv_checkpoints_find(tl->store, target, &index);
+    target = cv_checkpoints_icount(tl->store, index);
+    if (cv_checkpoints_bytes(tl->store) +
+            cv_checkpoints_restore_bytes(tl->store, index, false) <=
+        bound) {
+        return false;
+    }
+    while (more && cv_checkpoints_bytes(tl->store) +
+                           cv_checkpoints_restore_bytes(tl->store, index, true) >
+                       bound) {
+        more = drop_one(tl, target);
+        cv_checkpoints_find(tl->store, target, &index);
+    }
+    return true;
 }

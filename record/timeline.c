@@ -110,9 +110,11 @@ void cv_timeline_skip_here(struct cv_timeline *tl)
     }
 }
 
-bool cv_timeline_judge(struct cv_timeline *tl, enum cv_replay_exit out, bool forward, struct cv_stop_place *place)
+bool cv_timeline_judge(struct cv_timeline *tl, enum cv_replay_exit out, bool forward,
+                       struct cv_stop_place *place)
 {
-    *place = (struct cv_stop_place){.at = cv_timeline_now(tl), .is_break = out == CV_REPLAY_BREAK};
+    *place = (struct cv_stop_place){.at = cv_timeline_now(tl),
+                                    .is_break = out == CV_REPLAY_BREAK};
     if (out == CV_REPLAY_HIT) {
         place->has_hit = true;
         place->hit = *cv_vm_hit(cv_replay_vm(tl->replay));
@@ -125,7 +127,8 @@ bool cv_timeline_judge(struct cv_timeline *tl, enum cv_replay_exit out, bool for
 static bool ended_in_hit(struct cv_timeline *tl, cv_icount from)
 {
     struct cv_vm *vm = cv_replay_vm(tl->replay);
-    const struct cv_tap_hit *hit = tl->armed && cv_vm_end(vm, NULL) != CV_END_NONE ? cv_vm_hit(vm) : NULL;
+    const struct cv_tap_hit *hit =
+        tl->armed && cv_vm_end(vm, NULL) != CV_END_NONE ? cv_vm_hit(vm) : NULL;
     return hit != NULL && hit->step >= from;
 }
 
@@ -134,16 +137,22 @@ static bool ended_in_hit(struct cv_timeline *tl, cv_icount from)
 void cv_timeline_take(struct cv_timeline *tl)
 {
     size_t len = cv_replay_save(tl->replay, tl->state, STATE_CAP);
-    if (len == 0 || len > STATE_CAP || !cv_checkpoints_take(tl->store, cv_timeline_now(tl), tl->state, len)) {
-        cv_log("timeline", CV_LOG_WARN, "no checkpoint at %llu", (unsigned long long)cv_timeline_now(tl));
+    if (len == 0 || len > STATE_CAP ||
+        !cv_checkpoints_take(tl->store, cv_timeline_now(tl), tl->state, len)) {
+        cv_log("timeline", CV_LOG_WARN, "no checkpoint at %llu",
+               (unsigned long long)cv_timeline_now(tl));
     }
 }
 
-static enum cv_replay_exit restore(struct cv_timeline *tl, size_t index)
+/* The latest checkpoint at or before icount. */
+static enum cv_replay_exit restore(struct cv_timeline *tl, cv_icount icount)
 {
     const uint8_t *state;
     size_t len;
-    cv_checkpoints_restore(tl->store, index, &state, &len);
+    size_t index = 0;
+    bool thrifty = cv_spacing_make_room(tl, icount);
+    cv_checkpoints_find(tl->store, icount, &index);
+    cv_checkpoints_restore(tl->store, index, thrifty, &state, &len);
     tl->lost = !cv_replay_load(tl->replay, state, len);
     return tl->lost ? CV_REPLAY_DIVERGED : CV_REPLAY_REACHED;
 }
@@ -165,7 +174,8 @@ enum cv_replay_exit cv_timeline_advance(struct cv_timeline *tl, cv_icount limit)
         cv_icount from = cv_timeline_now(tl);
         cv_icount fresh = cv_spacing_next(tl);
         cv_icount ahead = cv_spacing_ahead(tl);
-        cv_icount halt = earlier(earlier(limit, from + PROGRESS_STEPS), earlier(fresh, ahead));
+        cv_icount halt =
+            earlier(earlier(limit, from + PROGRESS_STEPS), earlier(fresh, ahead));
         enum cv_replay_exit out = cv_replay_run(tl->replay, halt);
         uint64_t steps = cv_timeline_now(tl) - from;
         tl->done += steps;
@@ -173,7 +183,8 @@ enum cv_replay_exit cv_timeline_advance(struct cv_timeline *tl, cv_icount limit)
         if (out == CV_REPLAY_DIVERGED) {
             tl->lost = true;
         }
-        if ((out == CV_REPLAY_REACHED || out == CV_REPLAY_END) && ended_in_hit(tl, from)) {
+        if ((out == CV_REPLAY_REACHED || out == CV_REPLAY_END) &&
+            ended_in_hit(tl, from)) {
             return CV_REPLAY_HIT;
         }
         if (out != CV_REPLAY_REACHED) {
@@ -181,6 +192,9 @@ enum cv_replay_exit cv_timeline_advance(struct cv_timeline *tl, cv_icount limit)
         }
         if (halt == fresh || halt == ahead) {
             cv_timeline_take(tl);
+        }
+        if (tl->config.worker != NULL) {
+            cv_checkpoints_pack(tl->store, tl->config.worker);
         }
         cv_spacing_keep_bound(tl);
         if (!cv_timeline_ask(tl)) {
@@ -223,7 +237,7 @@ enum cv_replay_exit cv_timeline_go(struct cv_timeline *tl, cv_icount icount)
     bool known = cv_checkpoints_find(tl->store, icount, &index);
     CV_ASSERT(known); /* T1 */
     if (tl->lost || here > icount || here < cv_checkpoints_icount(tl->store, index)) {
-        enum cv_replay_exit out = restore(tl, index);
+        enum cv_replay_exit out = restore(tl, icount);
         if (out != CV_REPLAY_REACHED) {
             return out;
         }
@@ -269,7 +283,9 @@ enum cv_replay_exit cv_timeline_seek(struct cv_timeline *tl, cv_icount icount)
     if (clamped && out == CV_REPLAY_REACHED) {
         return CV_REPLAY_END;
     }
-    return !clamped && out == CV_REPLAY_END && cv_timeline_now(tl) == icount ? CV_REPLAY_REACHED : out;
+    return !clamped && out == CV_REPLAY_END && cv_timeline_now(tl) == icount
+               ? CV_REPLAY_REACHED
+               : out;
 }
 
 enum cv_replay_exit cv_timeline_run(struct cv_timeline *tl, cv_icount limit)
@@ -286,7 +302,8 @@ enum cv_replay_exit cv_timeline_run(struct cv_timeline *tl, cv_icount limit)
     if (!cv_timeline_arm(tl)) {
         return CV_REPLAY_STOPPED;
     }
-    cv_timeline_begin(tl, earlier(limit, end_of(tl)) - earlier(here, end_of(tl)), CV_TIMELINE_NOWHERE);
+    cv_timeline_begin(tl, earlier(limit, end_of(tl)) - earlier(here, end_of(tl)),
+                      CV_TIMELINE_NOWHERE);
     if (!due) {
         cv_timeline_skip_here(tl);
     }
@@ -296,7 +313,8 @@ enum cv_replay_exit cv_timeline_run(struct cv_timeline *tl, cv_icount limit)
             return out;
         }
         if (cv_timeline_judge(tl, out, true, &tl->place)) {
-            tl->break_due = out == CV_REPLAY_HIT ? cv_timeline_now(tl) : CV_TIMELINE_NOWHERE;
+            tl->break_due =
+                out == CV_REPLAY_HIT ? cv_timeline_now(tl) : CV_TIMELINE_NOWHERE;
             return out;
         }
         if (++passed % CV_TIMELINE_ASK_PLACES == 0 && !cv_timeline_ask(tl)) {

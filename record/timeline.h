@@ -11,10 +11,12 @@
 #include "record/replayer.h"
 
 struct cv_timeline;
+struct cv_worker;
 
 struct cv_timeline_config {
-    uint64_t memory_bytes; /* bound for page versions; default 1 GiB */
+    uint64_t memory_bytes; /* bound of all that checkpoints take; default 1 GiB */
     uint64_t spacing;      /* steps between checkpoints while running forward; default 2^24 */
+    const struct cv_worker *worker; /* packs what was not used for a while; outlives the timeline. NULL: nothing is */
 };
 /* Asked at least every 2^20 steps of a travel and every 64 places that do not count; false cancels: the travel returns
  * CV_REPLAY_STOPPED. A seek or a search backwards then stands where it began; a run forward stays where it came to.

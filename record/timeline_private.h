@@ -63,6 +63,8 @@ enum cv_replay_exit cv_timeline_finish(struct cv_timeline *tl, enum cv_replay_ex
 cv_icount cv_spacing_next(const struct cv_timeline *tl);
 /* Drops those whose loss hurts least until the bound is kept. */
 void cv_spacing_keep_bound(struct cv_timeline *tl);
+/* The same, before the checkpoint at or before `target` is restored, for what that will take. True: be thrifty. */
+bool cv_spacing_make_room(struct cv_timeline *tl, cv_icount target);
 /* The checkpoint behind the one the machine runs on from, or NOWHERE. */
 cv_icount cv_spacing_ahead(const struct cv_timeline *tl);
 

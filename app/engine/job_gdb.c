@@ -7,6 +7,7 @@
 #include "app/control/message.h"
 #include "app/engine/engine.h"
 #include "app/engine/sandbox.h"
+#include "app/engine/worker.h"
 #include "debugger/gdb/server.h"
 #include "debugger/kaslr.h"
 #include "debugger/session.h"
@@ -238,6 +239,9 @@ void cv_engine_gdb(struct cv_engine *engine)
     struct cv_file file;
     struct cv_timeline_config config = {.memory_bytes = engine->job.checkpoint_bytes};
     struct service service = {.engine = engine, .waiting = -1, .refused = -1, .percent = -1};
+    struct cv_background background;
+    bool helped = cv_background_start(&background); /* else old checkpoints only take more memory */
+    config.worker = helped ? &background.worker : NULL;
     cv_file_from_fd(&file, engine->job.fd[CV_JOB_FD_TRACE]);
     service.trace = cv_trace_open(&file, &err);
     if (service.trace != NULL) {
@@ -250,5 +254,8 @@ void cv_engine_gdb(struct cv_engine *engine)
         cv_engine_fail(engine, &err);
     }
     cv_session_free(service.session);
+    if (helped) {
+        cv_background_stop(&background);
+    }
     cv_trace_close(service.trace);
 }

@@ -135,7 +135,8 @@ static void add_break(struct journey *j, struct cv_replay *replay)
 static void add_hit(struct journey *j, struct cv_replay *replay)
 {
     const struct cv_tap_hit *hit = cv_vm_hit(cv_replay_vm(replay));
-    struct journey_event event = {.at = hit->step, .watches = hit->watches[0], .taps = hit->taps};
+    struct journey_event event = {
+        .at = hit->step, .watches = hit->watches[0], .taps = hit->taps, .rip = hit->rip};
     cr_assert_eq(cv_replay_icount(replay), hit->step + 1);
     cr_assert(hit->watches[0] != 0 || hit->taps != 0);
     add_event(j, replay, &event);

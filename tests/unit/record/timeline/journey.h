@@ -20,6 +20,7 @@ struct journey_event {
     unsigned which;   /* break: its number */
     uint64_t watches; /* step: bits of the journey's list */
     uint32_t taps;
+    uint64_t rip;       /* step: of the instruction */
     uint8_t digest[16]; /* of the machine that stands there, going forward */
 };
 

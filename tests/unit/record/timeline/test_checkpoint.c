@@ -2,6 +2,8 @@
  * The checkpoint store against a model that keeps full copies: random runs, restores and drops over a small
  * RAM. The "machine" is a function of its step number, as the real one is of the trace.
  */
+#include "hand_worker.h"
+
 #include "core/mem/ram.h"
 #include "record/checkpoint.h"
 #include "record/pages.h"
@@ -19,6 +21,7 @@ struct world {
     struct cv_pages *pages;
     int id;
     struct cv_checkpoints *store;
+    struct hand_worker worker;
     uint64_t step;
     uint8_t *history[STEPS_MAX + 1]; /* RAM at each step, made on demand by running from 0 */
 };
@@ -53,6 +56,7 @@ static void make_world(struct world *w)
     w->ram.base[12345] = 7;
     w->pages = cv_pages_new(&w->ram);
     w->store = cv_checkpoints_new(&w->ram, open_epoch, w);
+    hand_worker_init(&w->worker);
     struct cv_pages_consumer consumer = {w->store, cv_checkpoints_first_write};
     w->id = cv_pages_attach(w->pages, &consumer);
     cr_assert(w->id >= 0);
@@ -110,16 +114,25 @@ static void restore(struct world *w, size_t index)
 {
     const uint8_t *state;
     size_t len;
-    cv_checkpoints_restore(w->store, index, &state, &len);
+    cv_checkpoints_restore(w->store, index, w->step % 3 == 0, &state, &len);
     cr_assert_eq(len, sizeof(w->step));
     memcpy(&w->step, state, len);
     cr_assert_eq(w->step, cv_checkpoints_icount(w->store, index));
 }
 
+/* Like a travel: the clock of the store goes on, and nothing else changes. */
+static void wait_until_cold(struct world *w)
+{
+    for (unsigned i = 0; i < 40; i++) {
+        take(w);
+        restore(w, cv_checkpoints_count(w->store) - 1);
+    }
+}
+
 static void do_random_thing(struct world *w, uint64_t r)
 {
     size_t count = cv_checkpoints_count(w->store);
-    switch (r % 8) {
+    switch (r % 12) {
     case 0:
     case 1:
         take(w);
@@ -130,6 +143,15 @@ static void do_random_thing(struct world *w, uint64_t r)
         break;
     case 4:
         cv_checkpoints_drop(w->store, (r >> 8) % count);
+        break;
+    case 5:
+        hand_worker_hold(&w->worker, !w->worker.held);
+        cv_checkpoints_pack(w->store, &w->worker.worker);
+        break;
+    case 6:
+        if ((r >> 8) % 16 == 0) {
+            cv_checkpoints_squeeze(w->store);
+        }
         break;
     default:
         run(w, (r >> 8) % 40);
@@ -154,8 +176,58 @@ Test(checkpoint, random_travel_always_shows_the_ram_of_that_step)
             restore(&w, i);
             check(&w);
         }
+        cr_assert_gt(w.worker.done, 5);
         free_world(&w);
     }
+}
+
+Test(checkpoint, packed_versions_take_less_and_say_the_same)
+{
+    struct world w;
+    make_world(&w);
+    take(&w);
+    for (unsigned i = 0; i < 50; i++) {
+        run(&w, 10);
+        take(&w);
+    }
+    uint64_t loose = cv_checkpoints_loose_bytes(w.store);
+    uint64_t bytes = cv_checkpoints_bytes(w.store);
+    cr_assert_gt(loose, 1u << 20);
+    wait_until_cold(&w);
+    for (unsigned i = 0; i < 100; i++) {
+        cv_checkpoints_pack(w.store, &w.worker.worker);
+    }
+    cr_assert_lt(cv_checkpoints_loose_bytes(w.store), loose / 10);
+    cr_assert_lt(cv_checkpoints_bytes(w.store), bytes - loose / 2);
+    for (size_t i = cv_checkpoints_count(w.store); i-- > 0;) {
+        restore(&w, i);
+        check(&w);
+        run(&w, 3);
+        check(&w);
+    }
+    free_world(&w);
+}
+
+Test(checkpoint, a_store_can_go_while_the_worker_has_work)
+{
+    struct world w;
+    make_world(&w);
+    take(&w);
+    for (unsigned i = 0; i < 50; i++) {
+        run(&w, 10);
+        take(&w);
+    }
+    wait_until_cold(&w);
+    hand_worker_hold(&w.worker, true);
+    cv_checkpoints_pack(w.store, &w.worker.worker);
+    cv_checkpoints_pack(w.store, &w.worker.worker);
+    cv_checkpoints_pack(w.store, &w.worker.worker);
+    cr_assert_geq(w.worker.submitted, 2);
+    while (cv_checkpoints_count(w.store) > 1) {
+        cv_checkpoints_drop(w.store, 1); /* some of what the worker has is wanted no more */
+    }
+    free_world(&w);
+    cr_assert_eq(w.worker.done, w.worker.submitted);
 }
 
 Test(checkpoint, dropping_all_but_the_first_leaves_no_more_than_one_version_a_page)
@@ -212,6 +284,6 @@ Test(checkpoint, a_page_that_is_never_written_costs_nothing)
         take(&w);
     }
     cr_assert_eq(cv_checkpoints_versions(w.store), 0);
-    cr_assert_eq(cv_checkpoints_bytes(w.store), 100 * sizeof(w.step));
+    cr_assert_leq(cv_checkpoints_bytes(w.store), 100 * (sizeof(w.step) + 64));
     free_world(&w);
 }

@@ -2,6 +2,7 @@
  * Travel against the list: every place that a straight run meets, found from everywhere, forwards and backwards, under
  * changing stops, with few and with many checkpoints.
  */
+#include "hand_worker.h"
 #include "walker.h"
 
 #include <criterion/criterion.h>
@@ -133,38 +134,42 @@ static void change_stops(struct walker *w, uint64_t r)
     walker_set(w, breaks, watches, taps, modulus);
 }
 
+static void move_at_random(struct walker *w, uint64_t r)
+{
+    switch (r % 16) {
+    case 0:
+        walker_seek(w, (r >> 8) % (w->j->end + 1));
+        break;
+    case 1:
+        walker_seek(w, w->at < w->j->end ? w->at + 1 : w->at);
+        break;
+    case 2:
+    case 3:
+        walker_seek(w, w->at > 0 ? w->at - 1 : 0);
+        break;
+    case 4:
+        change_stops(w, r >> 4);
+        break;
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+        walker_forward(w);
+        break;
+    default:
+        walker_reverse(w);
+        break;
+    }
+}
+
 static void walk_at_random(const struct cv_timeline_config *config, unsigned moves, uint64_t seed)
 {
     struct journey j;
     struct walker w;
     open_both(&j, &w, config);
     for (unsigned n = 0; n < moves; n++) {
-        uint64_t r = mix(seed * 1000003 + n);
-        switch (r % 16) {
-        case 0:
-            walker_seek(&w, (r >> 8) % (j.end + 1));
-            break;
-        case 1:
-            walker_seek(&w, w.at < j.end ? w.at + 1 : w.at);
-            break;
-        case 2:
-        case 3:
-            walker_seek(&w, w.at > 0 ? w.at - 1 : 0);
-            break;
-        case 4:
-            change_stops(&w, r >> 4);
-            break;
-        case 5:
-        case 6:
-        case 7:
-        case 8:
-        case 9:
-            walker_forward(&w);
-            break;
-        default:
-            walker_reverse(&w);
-            break;
-        }
+        move_at_random(&w, mix(seed * 1000003 + n));
     }
     close_both(&j, &w);
 }
@@ -180,4 +185,25 @@ Test(walk, moves_agree_with_hardly_any_memory_and_with_plenty, .timeout = 300)
     struct cv_timeline_config rich = {.memory_bytes = 1u << 30, .spacing = 1024};
     walk_at_random(&poor, 1000, 2);
     walk_at_random(&rich, 2000, 3);
+}
+
+Test(walk, moves_agree_while_versions_are_packed_and_memory_keeps_its_bound, .timeout = 300)
+{
+    struct hand_worker hand;
+    hand_worker_init(&hand);
+    struct cv_timeline_config config = {
+        .memory_bytes = 3u << 20, .spacing = 2000, .worker = &hand.worker};
+    struct cv_timeline_stats stats;
+    struct journey j;
+    struct walker w;
+    open_both(&j, &w, &config);
+    for (unsigned n = 0; n < 3000; n++) {
+        hand_worker_hold(&hand, n % 3 == 0);
+        move_at_random(&w, mix(4000000 + n));
+        cv_timeline_stats(j.tl, &stats);
+        cr_assert_leq(stats.version_bytes, config.memory_bytes);
+    }
+    cr_assert_gt(stats.checkpoints, 20);
+    cr_assert_gt(hand.done, 5);
+    close_both(&j, &w);
 }

@@ -8,6 +8,8 @@
 
 #include "journey.h"
 
+#define WALKER_STRIDE 8192u
+
 struct walker {
     struct journey *j;
     /* what it stops for */
@@ -21,8 +23,13 @@ struct walker {
     /* where it stands */
     cv_icount at;
     bool due; /* behind a step: a breakpoint at this icount is still to come */
-    /* states of the straight run, made on demand */
+    /* states of the straight run, made on demand from plain copies of all of it every WALKER_STRIDE steps */
     struct cv_replay *straight;
+    struct walker_copy {
+        uint8_t *state, *ram;
+        size_t len;
+    } *copies;
+    size_t copy_count;
     uint8_t *digests; /* 16 bytes an icount */
     uint8_t *known;
 };
