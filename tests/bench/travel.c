@@ -1,7 +1,7 @@
 /*
  * travel.c - what moving in a long trace costs, without gdb
  *
- *   travel TRACE [MIB [SEEKS]]     MIB: bound of the checkpoints, 1024
+ *   travel TRACE [MIB [SEEKS [raw]]]     MIB: bound of the checkpoints, 1024; raw: nothing is packed
  *
  * A first pass to the end, then SEEKS (100) random seeks with 50 steps back after each, then searches backwards for the
  * timer's interrupt at least 0.1, 1 and 5 G steps before the end, with up to 500 more breakpoints that are never met.
@@ -11,6 +11,7 @@
 #include "core/cpu/regs.h"
 #include "core/inspect.h"
 #include "record/timeline.h"
+#include "record/worker.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,6 +35,8 @@ struct bench {
     cv_gva breaks[NEVER_MET + 1];
 };
 
+/* -- a worker that works at once; its time is told apart --------------------------------------------- */
+
 static double seconds(clockid_t clock)
 {
     struct timespec ts;
@@ -44,6 +47,20 @@ static double seconds(clockid_t clock)
 static double cpu(void)
 {
     return seconds(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void submit(void *arg, struct cv_work *work)
+{
+    double *busy = arg;
+    double from = cpu();
+    cv_work_run(work);
+    *busy += cpu() - from;
+}
+
+static void wait_for(void *arg, struct cv_work *work)
+{
+    (void)arg;
+    (void)work;
 }
 
 static void die(const char *what)
@@ -203,11 +220,13 @@ int main(int argc, char **argv)
     struct cv_file file;
     int fd = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
-        die("usage: travel TRACE [MIB [SEEKS]]");
+        die("usage: travel TRACE [MIB [SEEKS [raw]]]");
     }
     b.memory = (argc > 2 ? strtoull(argv[2], NULL, 10) : 1024) << 20;
     size_t seeks = argc > 3 ? strtoull(argv[3], NULL, 10) : 100;
-    struct cv_timeline_config config = {.memory_bytes = b.memory};
+    double packing = 0;
+    struct cv_worker worker = {&packing, submit, wait_for};
+    struct cv_timeline_config config = {.memory_bytes = b.memory, .worker = argc > 4 ? NULL : &worker};
     cv_file_from_fd(&file, fd);
     b.trace = cv_trace_open(&file, &err);
     b.replay = b.trace != NULL ? cv_replay_new(b.trace, NULL, 0, &err) : NULL;
@@ -232,6 +251,7 @@ int main(int argc, char **argv)
         bench_reverse(&b, (uint64_t)(DISTANCES[i] * 1e9), NEVER_MET);
     }
     say_memory(&b, "at the end");
+    printf("packing took %.2f s\n", packing);
     cv_timeline_free(b.tl);
     cv_replay_free(b.replay);
     cv_trace_close(b.trace);
