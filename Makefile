@@ -112,6 +112,11 @@ $(foreach d,$(UNIT_DIRS),$(eval $(call UNIT_RULE,$(d))))
 .PHONY: unit
 unit: $(UNIT_BINS)
 
+# -- tests/bench/travel.c: what moving in a long trace costs ------------------------------------------
+$(B)/bench/travel: $(call obj,tests/bench/travel.c) $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS)
+
 # -- fuzzers: tests/fuzz/fuzz_*.c, each one program (MODE=fuzz) ----------------------------------------
 # In core/ coverage is counted inline; comparisons are traced, by calls, only where no guest can be running.
 ifeq ($(MODE),fuzz)

@@ -84,8 +84,8 @@ PLANTS = [
           "    uint16_t divisor = (uint16_t)(u->divisor ^ (uintptr_t)u >> 20);\n"
           "    cv_section_u16(s, cv_section_loading(s) ? &u->divisor : &divisor);", where=component("uart0|uart1")),
     Plant("lost version", "a checkpoint forgets a page", "record/checkpoint.c",
-          "    if (memcmp(page_bytes(store, number), want->data, CV_PAGE_SIZE) != 0) {",
-          "    if (number % 3 != 0 && memcmp(page_bytes(store, number), want->data, CV_PAGE_SIZE) != 0) {",
+          "    if (memcmp(page_bytes(store, number), bytes, CV_PAGE_SIZE) != 0) {",
+          "    if (number % 3 != 0 && memcmp(page_bytes(store, number), bytes, CV_PAGE_SIZE) != 0) {",
           where="seek: "),
     Plant("lost state", "a checkpoint forgets a device's register", "core/dev/lapic.c",
           "    cv_section_u64(s, &a->timer_tick);",
