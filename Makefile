@@ -49,7 +49,7 @@ APP_SRC  := $(filter-out app/main.c,$(wildcard app/*.c app/engine/*.c app/contro
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 # host/ is apart from app so that tests can link the machine's needs without the program.
 LIBS := $(B)/libcv-app.a $(B)/libcv-debugger.a $(B)/libcv-record.a $(B)/libcv-core.a $(B)/libcv-host.a
-LINK_LIBS = -Wl,--start-group $(LIBS) -Wl,--end-group -llz4 -lxxhash -lseccomp $(JSON_LIBS) -lpthread
+LINK_LIBS = -Wl,--start-group $(LIBS) -Wl,--end-group -llz4 -lxxhash -ldw -lelf -lseccomp $(JSON_LIBS) -lpthread
 
 .DELETE_ON_ERROR:
 .PHONY: all help deps demo test test-quick soak bench asan lint fuzz install clean
@@ -136,7 +136,7 @@ define FUZZ_RULE
 $(B)/fuzz/fuzz_$(1): $(call obj,tests/fuzz/fuzz_$(1).c tests/fuzz/lib/main.c $(FUZZ_$(1))) $(FUZZ_LIBS)
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -Wl,--wrap=_exit -o $$@ $$(filter %.o,$$^) \
-		-Wl,--start-group $(FUZZ_LIBS) -Wl,--end-group -llz4 -lxxhash -lZydis -lm -lpthread
+		-Wl,--start-group $(FUZZ_LIBS) -Wl,--end-group -llz4 -lxxhash -ldw -lelf -lZydis -lm -lpthread
 endef
 $(foreach f,$(patsubst $(B)/fuzz/fuzz_%,%,$(FUZZERS)),$(eval $(call FUZZ_RULE,$(f))))
 .PHONY: fuzzers

@@ -111,7 +111,8 @@ def functions():
 
 def library_doors():
     doors = {"Zydis": ("tests/",), "lz4": ("record/lz4.c",), "seccomp": ("app/engine/sandbox.c",),
-             "json-glib": ("app/",), "pthread": ("app/engine/", "app/host/", "ui/")}
+             "json-glib": ("app/",), "elfutils": ("debugger/symbols.c",), "libelf": ("debugger/symbols.c",),
+             "gelf": ("debugger/symbols.c",), "pthread": ("app/engine/", "app/host/", "ui/")}
     out = []
     for path in sources((".c", ".h")):
         for line in open(path, errors="replace"):

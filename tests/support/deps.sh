@@ -2,7 +2,7 @@
 # deps.sh [PACKAGE...]: installs the Debian 12 packages that building, testing and the demo need, and those named. Without root and with
 # something missing it prints the one line to run and exits 69.
 set -eu
-need='gcc clang-14 make binutils python3 pkg-config liblz4-dev libxxhash-dev libjson-glib-dev libseccomp-dev
+need='gcc clang-14 make binutils python3 pkg-config liblz4-dev libxxhash-dev libjson-glib-dev libseccomp-dev libdw-dev
       libcriterion-dev libzydis-dev libclang-rt-14-dev clang-format-14 gdb cpio xz-utils lz4 kmod busybox-static
       ca-certificates procps'
 missing=
