@@ -131,6 +131,7 @@ FUZZ_decode := tests/unit/core/decode/oracle.c
 FUZZ_insn   := tests/unit/core/translate/twin.c tests/unit/core/verify/verify.c
 FUZZ_load   := tests/support/images.c
 FUZZ_state  := tests/fuzz/lib/guest.c
+FUZZ_linux  := tests/unit/debugger/toy_kernel.c
 FUZZ_modes  := tests/fuzz/lib/modes.c tests/unit/core/verify/verify.c
 define FUZZ_RULE
 $(B)/fuzz/fuzz_$(1): $(call obj,tests/fuzz/fuzz_$(1).c tests/fuzz/lib/main.c $(FUZZ_$(1))) $(FUZZ_LIBS)

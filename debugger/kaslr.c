@@ -66,17 +66,32 @@ static bool find_slide32(struct cv_vm *vm, const struct cv_image *kernel, uint64
 
 /* The kernel unmaps what lies before its text as soon as it has page tables of its own,
  * so the first page that is mapped is the first of its text. */
-static bool find_slide64(struct cv_vm *vm, uint64_t pref, uint64_t *slide)
+bool cv_kaslr_image(struct cv_vm *vm, cv_gva *first)
 {
-    uint64_t linked = IMAGE_BASE + pref;
     for (uint64_t off = 0; off < IMAGE_SPACE; off += ALIGNMENT) {
         cv_gpa gpa;
         if (cv_inspect_translate(vm, 0, IMAGE_BASE + off, &gpa)) {
-            *slide = IMAGE_BASE + off - linked;
-            return IMAGE_BASE + off >= linked;
+            *first = IMAGE_BASE + off;
+            return true;
         }
     }
     return false;
+}
+
+static bool find_slide64(struct cv_vm *vm, uint64_t pref, uint64_t *slide)
+{
+    cv_gva first;
+    if (!cv_kaslr_image(vm, &first)) {
+        return false;
+    }
+    *slide = first - (IMAGE_BASE + pref);
+    return first >= IMAGE_BASE + pref;
+}
+
+bool cv_kaslr_possible(const struct cv_vm_config *config)
+{
+    uint64_t pref;
+    return read_pref_address(&config->kernel, &pref);
 }
 
 bool cv_kaslr_slide(struct cv_vm *vm, const struct cv_vm_config *config, uint64_t *slide)

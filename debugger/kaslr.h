@@ -13,5 +13,9 @@
 /* What to add to an address of vmlinux where the machine stands. False: the kernel is no bzImage, or its text is not
  * mapped yet. */
 bool cv_kaslr_slide(struct cv_vm *vm, const struct cv_vm_config *config, uint64_t *slide);
+/* Whether that can ever be known of this guest: its kernel is a bzImage. */
+bool cv_kaslr_possible(const struct cv_vm_config *config);
+/* Where the image of a 64-bit kernel begins. False: nothing is mapped where it would be. */
+bool cv_kaslr_image(struct cv_vm *vm, cv_gva *first);
 
 #endif
