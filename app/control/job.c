@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const FD_NAMES[CV_JOB_FD_COUNT] = {"trace", "kernel", "initrd", "serial",
-                                                      "out",   "second"};
+                                                      "out",   "second", "symbols"};
 
 void cv_job_init(struct cv_job *job, const char *method)
 {
@@ -49,6 +49,7 @@ JsonObject *cv_job_to_json(const struct cv_job *job, int *fds, unsigned *count)
     json_object_set_boolean_member(o, "input_open", job->input_open);
     json_object_set_string_member(o, "pos", job->pos);
     json_object_set_string_member(o, "name", job->name);
+    json_object_set_string_member(o, "symbols_name", job->symbols_name);
     json_object_set_string_member(o, "arch", job->arch);
     json_object_set_boolean_member(o, "console", job->console);
     json_object_set_boolean_member(o, "json", job->json);
@@ -193,6 +194,7 @@ bool cv_job_from_json(struct cv_job *job, const char *method, JsonObject *params
               sizeof(job->mark_pattern));
     g_strlcpy(job->pos, cv_json_text(params, "pos", ""), sizeof(job->pos));
     g_strlcpy(job->arch, cv_json_text(params, "arch", ""), sizeof(job->arch));
+    g_strlcpy(job->symbols_name, cv_json_text(params, "symbols_name", "symbols"), sizeof(job->symbols_name));
     g_strlcpy(job->name, cv_json_text(params, "name", "trace"), sizeof(job->name));
     return true;
 }

@@ -18,7 +18,7 @@
 
 enum cv_job_fd { /* which descriptor of a job is which; -1: not given */
     CV_JOB_FD_TRACE, CV_JOB_FD_KERNEL, CV_JOB_FD_INITRD, CV_JOB_FD_SERIAL, CV_JOB_FD_OUT,
-    CV_JOB_FD_SECOND, CV_JOB_FD_COUNT
+    CV_JOB_FD_SECOND, CV_JOB_FD_SYMBOLS, CV_JOB_FD_COUNT
 };
 
 struct cv_job {
@@ -46,6 +46,7 @@ struct cv_job {
     bool physical;
     uint64_t limit;       /* rows, 0: all */
     char arch[8];         /* of the symbols given to gdb; "": not known */
+    char symbols_name[240]; /* how messages call the file of symbols */
     char name[240];       /* how messages call the trace or kernel: shown, never opened */
     /* how it runs; never visible to the guest */
     struct cv_exec_config exec;

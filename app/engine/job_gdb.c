@@ -10,7 +10,9 @@
 #include "app/engine/worker.h"
 #include "debugger/gdb/server.h"
 #include "debugger/kaslr.h"
+#include "debugger/linux.h"
 #include "debugger/session.h"
+#include "debugger/symbols.h"
 #include "debugger/tinygdbstub/packet.h"
 
 #include <string.h>
@@ -26,6 +28,7 @@ struct service {
     struct cv_engine *engine;
     struct cv_trace *trace;
     struct cv_session *session;
+    struct cv_linux *guest;
     int waiting; /* a second connection, or -1 */
     int refused; /* one that was told to go, or -1 */
     uint64_t waiting_since_ms, refused_at_ms;
@@ -216,7 +219,8 @@ static void serve_connections(struct service *service)
     struct cv_engine *engine = service->engine;
     struct cv_session *session = service->session;
     struct cv_gdb_config config = {
-        .arg = service, .want_arch = want_arch, .slide = find_slide, .quit = ask_quit, .file = find_file};
+        .arg = service, .want_arch = want_arch, .slide = find_slide, .quit = ask_quit, .file = find_file,
+        .guest = service->guest, .slides = cv_kaslr_possible(cv_trace_config(service->trace))};
     JsonObject *params = json_object_new();
     json_object_set_int_member(params, "icount", (int64_t)cv_session_icount(session));
     cv_message_send_call(engine->control, 0, "ready", params, NULL, 0);
@@ -233,6 +237,25 @@ static void serve_connections(struct service *service)
     close_slot(&service->refused);
 }
 
+/* The user's vmlinux is read here, behind the sandbox. */
+static bool open_guest(struct service *service, struct cv_error *err)
+{
+    struct cv_job *job = &service->engine->job;
+    struct cv_symbols *file = NULL;
+    if (job->fd[CV_JOB_FD_SYMBOLS] >= 0) {
+        file = cv_symbols_open(job->fd[CV_JOB_FD_SYMBOLS], job->symbols_name, err);
+        if (file == NULL) {
+            return false;
+        }
+    }
+    service->guest = cv_linux_new(cv_trace_config(service->trace), file);
+    if (service->guest == NULL) {
+        cv_symbols_free(file);
+        return cv_error_set(err, CV_EXIT_OS, "memory: none to look at the guest");
+    }
+    return true;
+}
+
 void cv_engine_gdb(struct cv_engine *engine)
 {
     struct cv_error err = {0};
@@ -247,12 +270,14 @@ void cv_engine_gdb(struct cv_engine *engine)
     if (service.trace != NULL) {
         service.session = cv_session_new(service.trace, &config, &err);
     }
-    if (service.session != NULL && cv_sandbox_seal(&err) && open_session(&service, &err)) {
+    if (service.session != NULL && cv_sandbox_seal(&err) && open_guest(&service, &err) &&
+        open_session(&service, &err)) {
         serve_connections(&service);
     }
     if (err.code != 0) {
         cv_engine_fail(engine, &err);
     }
+    cv_linux_free(service.guest);
     cv_session_free(service.session);
     if (helped) {
         cv_background_stop(&background);

@@ -65,7 +65,6 @@ static void make_spec(const struct cv_gdb *gdb, const struct cv_request *r,
                                     CV_WATCH_READ | CV_WATCH_WRITE};
     *spec = (struct cv_stop_spec){.kind = CV_STOP_KIND_BREAK,
                                   .addr = r->addr,
-                                  .space = gdb->space,
                                   .client = CV_GDB_CLIENT_POINT,
                                   .tag = (uint32_t)r->op};
     if (r->op >= '2') {
@@ -86,21 +85,23 @@ static bool has_codes(struct cv_agent_code *const *codes, unsigned count,
     return same;
 }
 
+/* In whose address space it holds was settled when it was set: gdb takes a point out to step over it, and puts it back.
+ * Only `monitor process` forgets those that are out. */
 static bool is_same(const struct cv_gdb *gdb, const struct cv_stop_spec *spec,
                     const struct cv_request *r)
 {
-    return spec->space == gdb->space &&
-           (spec->kind == CV_STOP_KIND_BREAK || spec->physical == gdb->phys) &&
+    return (spec->kind == CV_STOP_KIND_BREAK || spec->physical == gdb->phys) &&
            has_codes(spec->conditions, spec->condition_count, r->conditions,
                      r->condition_count) &&
            has_codes(spec->commands, spec->command_count, r->commands, r->command_count);
 }
 
-static uint32_t add_entry(struct cv_gdb *gdb, const struct cv_request *r)
+static uint32_t add_entry(struct cv_gdb *gdb, const struct cv_request *r, uint64_t space)
 {
     struct cv_stop_table *table = cv_session_stops(gdb->session);
     struct cv_stop_spec spec;
     make_spec(gdb, r, &spec);
+    spec.space = space;
     if (!take_codes(gdb, r, &spec)) {
         free_codes(&spec);
         return 0;
@@ -131,7 +132,8 @@ static void insert(struct cv_gdb *gdb, const struct cv_request *r)
         cv_reply_text(&gdb->reply, "OK");
         return;
     }
-    uint32_t number = add_entry(gdb, r);
+    uint32_t number =
+        add_entry(gdb, r, point != NULL ? cv_stop_get(table, point->number)->space : gdb->space);
     if (number == 0) {
         return;
     }

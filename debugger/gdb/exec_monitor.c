@@ -4,6 +4,7 @@
  * The verbs are those of rr and QEMU where these have one, so that habits and scripts carry over.
  */
 #include "core/base/error.h"
+#include "debugger/gdb/guest.h"
 #include "debugger/gdb/monitor.h"
 
 #include <string.h>
@@ -219,11 +220,32 @@ static void run_phys(struct cv_gdb *gdb, const char *args)
     cv_gdb_print(gdb, "Memory addresses are guest %s ones.\n", gdb->phys ? "physical" : "linear");
 }
 
+static bool ask_slide(struct cv_gdb *gdb, uint64_t *slide)
+{
+    return gdb->config.slide != NULL && gdb->config.slide(gdb->config.arg, slide);
+}
+
+/* Runs on until the kernel is where it will be, and comes back. */
+static bool find_slide(struct cv_gdb *gdb, uint64_t *slide)
+{
+    cv_icount from = cv_session_icount(gdb->session), end = cv_session_end(gdb->session);
+    bool found = ask_slide(gdb, slide);
+    enum cv_stop_reason why = CV_STOP_STEP;
+    for (cv_icount at = from; gdb->config.slides && !found && at < end && why == CV_STOP_STEP;) {
+        at = end - at > CV_GDB_LOOK_STEPS ? at + CV_GDB_LOOK_STEPS : end;
+        why = cv_session_seek(gdb->session, at);
+        found = ask_slide(gdb, slide);
+    }
+    if (cv_session_icount(gdb->session) != from) {
+        cv_session_seek(gdb->session, from);
+    }
+    return found;
+}
+
 static void run_kaslr(struct cv_gdb *gdb, const char *args)
 {
     uint64_t slide;
-    (void)args;
-    if (gdb->config.slide != NULL && gdb->config.slide(gdb->config.arg, &slide)) {
+    if (strcmp(args, "find") == 0 ? find_slide(gdb, &slide) : ask_slide(gdb, &slide)) {
         cv_gdb_print(gdb, "0x%llx\n", (unsigned long long)slide);
     } else {
         cv_gdb_print(gdb, "unknown\n");
@@ -281,7 +303,15 @@ static const struct verb VERBS[] = {
     {"arch", " i386|x86-64", "as what the guest is debugged; takes effect when gdb connects", run_arch},
     {"query", " QUESTION", "last-write, values, calls, printf, events, console, when, marks; as `chronovisor query`",
      cv_gdb_question},
-    {"kaslr", "", "how far the kernel was moved from its link address", run_kaslr},
+    {"guest", "", "which kernel runs, and what is known of it", cv_gdb_guest_about},
+    {"guest-warning", "", "whether the vmlinux given is another kernel's; else nothing", cv_gdb_guest_warn},
+    {"ps", " [threads]", "processes of the guest", cv_gdb_guest_ps},
+    {"current", "", "the task that runs", cv_gdb_guest_current},
+    {"process", " PID|NAME|any", "where breakpoints set from now on hold", cv_gdb_guest_process},
+    {"modules", "", "kernel modules and where they lie", cv_gdb_guest_modules},
+    {"dmesg", "", "the kernel log", cv_gdb_guest_dmesg},
+    {"sym", " 0xADDR|NAME", "the kernel's own symbols, without any file", cv_gdb_guest_sym},
+    {"kaslr", " [find]", "how far the kernel was moved from its link address; find: or will be", run_kaslr},
 };
 
 static void run_help(struct cv_gdb *gdb, const char *args)

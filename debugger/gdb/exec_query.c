@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/cpu/regs.h"
 #include "core/inspect.h"
+#include "debugger/gdb/guest.h"
 #include "debugger/gdb/state.h"
 #include "debugger/gdb/target.h"
 
@@ -62,7 +63,7 @@ static void send_part(struct cv_gdb *gdb, const struct cv_request *r, const char
 
 static void transfer(struct cv_gdb *gdb, const struct cv_request *r)
 {
-    char threads[200];
+    char threads[300], name[64];
     const char *document;
     size_t len;
     if (strcmp(r->object, "features") == 0) {
@@ -76,10 +77,11 @@ static void transfer(struct cv_gdb *gdb, const struct cv_request *r)
         document = gdb->target->memory_map;
         len = strlen(document);
     } else if (strcmp(r->object, "threads") == 0) {
+        cv_gdb_guest_thread(gdb, 0, name, sizeof(name));
         len = cv_format(threads, sizeof(threads),
                         "<?xml version=\"1.0\"?>\n<threads>\n"
-                        "<thread id=\"%s\" core=\"0\" name=\"vCPU0\"/>\n</threads>\n",
-                        gdb->multiprocess ? "p1.1" : "1");
+                        "<thread id=\"%s\" core=\"0\" name=\"%s\"/>\n</threads>\n",
+                        gdb->multiprocess ? "p1.1" : "1", name);
         document = threads;
     } else if (strcmp(r->object, "exec-file") == 0 && gdb->config.exec_file != NULL) {
         document = gdb->config.exec_file;

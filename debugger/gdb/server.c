@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define WAIT_MS 200 /* between two looks at config.quit */
-#define LINE_MAX_BYTES 1024u
 #define LATE_MS 250 /* a human who types the next command needs longer */
 
 static void end_service(struct cv_gdb *gdb, enum cv_gdb_end end)
@@ -139,11 +138,11 @@ static void send_frame(struct cv_gdb *gdb, const uint8_t *payload, size_t len)
     send_bytes(gdb, gdb->frame, gdb->frame_len);
 }
 
-/* len <= LINE_MAX_BYTES */
-static void print_bytes(struct cv_gdb *gdb, const char *text, size_t len)
+void cv_gdb_print_text(struct cv_gdb *gdb, const char *text, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
-    uint8_t packet[1 + 2 * LINE_MAX_BYTES];
+    uint8_t packet[1 + 2 * CV_GDB_TEXT_MAX];
+    len = len < CV_GDB_TEXT_MAX ? len : CV_GDB_TEXT_MAX;
     packet[0] = 'O';
     for (size_t i = 0; i < len; i++) {
         packet[1 + 2 * i] = (uint8_t)digits[(uint8_t)text[i] >> 4];
@@ -154,25 +153,25 @@ static void print_bytes(struct cv_gdb *gdb, const char *text, size_t len)
 
 void cv_gdb_print(struct cv_gdb *gdb, const char *fmt, ...)
 {
-    char text[LINE_MAX_BYTES];
+    char text[CV_GDB_TEXT_MAX];
     va_list ap;
     va_start(ap, fmt);
     size_t len = cv_vformat(text, sizeof(text), fmt, ap);
     va_end(ap);
-    print_bytes(gdb, text, len);
+    cv_gdb_print_text(gdb, text, len);
 }
 
 void cv_gdb_print_agent(struct cv_gdb *gdb, const char *text, size_t len)
 {
     while (len > 0) {
-        const char *newline = memchr(text, '\n', len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES);
+        const char *newline = memchr(text, '\n', len < CV_GDB_TEXT_MAX ? len : CV_GDB_TEXT_MAX);
         size_t part = newline != NULL ? (size_t)(newline - text) + 1 : len;
-        part = part < LINE_MAX_BYTES ? part : LINE_MAX_BYTES;
+        part = part < CV_GDB_TEXT_MAX ? part : CV_GDB_TEXT_MAX;
         if (!gdb->in_line) {
             cv_gdb_print(gdb, "%llu: ",
                          (unsigned long long)cv_session_icount(gdb->session));
         }
-        print_bytes(gdb, text, part);
+        cv_gdb_print_text(gdb, text, part);
         gdb->in_line = newline == NULL;
         text += part;
         len -= part;
@@ -369,6 +368,7 @@ int cv_gdb_serve(struct cv_session *session, int fd, const struct cv_gdb_config 
     gdb->session = session;
     gdb->fd = fd;
     gdb->stop = CV_STOP_STEP;
+    gdb->space = CV_STOP_ANY_SPACE;
     if (config != NULL) {
         gdb->config = *config;
     }
@@ -376,7 +376,6 @@ int cv_gdb_serve(struct cv_session *session, int fd, const struct cv_gdb_config 
     cv_packet_reader_reset(&gdb->reader);
     struct cv_frontend frontend = {.arg = gdb, .interrupted = ask_interrupted};
     struct cv_agent_host host = {gdb, host_reg, host_read, host_print};
-    gdb->space = CV_STOP_ANY_SPACE;
     cv_session_set_frontend(session, &frontend);
     cv_session_set_host(session, &host);
     run_service(gdb);

@@ -11,6 +11,7 @@
 
 #include "debugger/arch.h"
 
+struct cv_linux;
 struct cv_session;
 
 struct cv_gdb_config { /* all may be NULL */
@@ -20,11 +21,13 @@ struct cv_gdb_config { /* all may be NULL */
     void (*want_arch)(void *arg, enum cv_arch arch);
     /* The guest kernel's KASLR slide where the machine stands; false: not known. */
     bool (*slide)(void *arg, uint64_t *slide);
+    bool slides; /* it will be known somewhere: worth to look ahead */
     /* Asked at least every 200 ms while waiting and every 2^20 steps of a travel: true ends the service. */
     bool (*quit)(void *arg);
     /* Read-only files of the trace, for vFile; the bytes live as long as the service. False: there is none of that name. */
     bool (*file)(void *arg, const char *name, const uint8_t **data, uint64_t *len);
     const char *exec_file; /* which of them runs, for qXfer:exec-file */
+    struct cv_linux *guest; /* debugger/linux.h; borrowed */
     const char *version; /* for `monitor info version` */
 };
 

@@ -8,11 +8,14 @@
 #include "debugger/gdb/points.h"
 #include "debugger/gdb/server.h"
 #include "debugger/session.h"
+#include "debugger/stops.h"
 #include "debugger/tinygdbstub/packet.h"
 #include "debugger/tinygdbstub/request.h"
 
 #define CV_GDB_INPUT_BYTES 65536u
 #define CV_GDB_BULK_MAX    (CV_PACKET_MAX / 2 - 16) /* bytes in one reply, hex or escaped */
+#define CV_GDB_LOOK_STEPS  (1u << 26) /* between two looks for a kernel that is not there yet */
+#define CV_GDB_TEXT_MAX    1024u /* bytes in one O packet */
 #define CV_GDB_BOOKMARKS   64u
 #define CV_GDB_TRAIL       64u
 #define CV_GDB_FILES       8u
@@ -61,6 +64,7 @@ struct cv_gdb {
 };
 
 /* server.c */
+void cv_gdb_print_text(struct cv_gdb *gdb, const char *text, size_t len); /* at most CV_GDB_TEXT_MAX bytes, as they are */
 void cv_gdb_print(struct cv_gdb *gdb, const char *fmt, ...) CV_PRINTF(2, 3); /* an O packet */
 /* Text of conditions and commands, each line with the icount before it. */
 void cv_gdb_print_agent(struct cv_gdb *gdb, const char *text, size_t len);
