@@ -189,6 +189,7 @@ fuzz: deps
 
 install: all
 	install -D -m 755 $(B)/chronovisor $(DESTDIR)$(PREFIX)/bin/chronovisor
+	install -D -m 644 debugger/gdb/chronovisor.py $(DESTDIR)$(PREFIX)/share/chronovisor/chronovisor.py
 	install -D -m 644 docs/chronovisor.1 $(DESTDIR)$(PREFIX)/share/man/man1/chronovisor.1
 
 $(B)/tests/replay/damage $(B)/tests/replay/stored: %: %.o $(LIBS)

@@ -107,41 +107,88 @@ static bool announce(struct cv_front *front, void *arg)
     return true;
 }
 
-/* gdb in the foreground, connected: what a user would type. */
+/* What gdb is told in its own Python: beside the installed program, or in the tree it was built in. */
+static bool find_commands(char *path, size_t cap)
+{
+    static const char *const places[] = {"../share/chronovisor/chronovisor.py",
+                                         "../../debugger/gdb/chronovisor.py"};
+    char self[4000];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n <= 0) {
+        return false;
+    }
+    self[n] = '\0';
+    *strrchr(self, '/') = '\0';
+    for (size_t i = 0; i < CV_ARRAY_LEN(places); i++) {
+        snprintf(path, cap, "%s/%s", self, places[i]);
+        if (access(path, R_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct gdb_args {
+    const char *list[GDB_ARGS_MAX + 20];
+    unsigned count;
+    char connect[160], commands[4100], symbols[4200];
+};
+
+static void add_arg(struct gdb_args *args, const char *arg)
+{
+    args->list[args->count++] = arg;
+}
+
+static void add_two(struct gdb_args *args, const char *option, const char *value)
+{
+    add_arg(args, option);
+    add_arg(args, value);
+}
+
+/* What a user would type. With our commands it is they who connect and load symbols: they know where a kernel's belong. */
+static void compose(struct gdb_args *args, const struct gdb_run *run)
+{
+    const struct cv_options *o = run->options;
+    bool helped = find_commands(args->commands, sizeof(args->commands));
+    add_two(args, "gdb", "-q");
+    add_two(args, "-iex", "set index-cache enabled on");
+    add_two(args, "-iex", "set confirm off");
+    if (helped) {
+        snprintf(args->connect, sizeof(args->connect), "cv attach %s", run->socket);
+        add_two(args, "-ix", args->commands);
+    } else {
+        snprintf(args->connect, sizeof(args->connect), "target remote %s", run->socket);
+        if (o->vmlinux != NULL) {
+            add_arg(args, o->vmlinux);
+        }
+        /* For the kernel alone: gdb 13 finds no line of a relocatable file, such as a module, by address once its index
+         * comes from the cache. */
+        add_two(args, "-ex", "set index-cache enabled off");
+    }
+    add_two(args, "-ex", args->connect);
+    if (helped && o->vmlinux != NULL) {
+        snprintf(args->symbols, sizeof(args->symbols), "cv symbols %s", o->vmlinux);
+        add_two(args, "-ex", args->symbols);
+        add_two(args, "-ex", "frame");
+    }
+    for (unsigned i = 0; o->gdb_args != NULL && o->gdb_args[i] != NULL && i < GDB_ARGS_MAX; i++) {
+        add_arg(args, o->gdb_args[i]);
+    }
+    add_arg(args, NULL);
+}
+
+/* gdb in the foreground, connected. */
 static bool start_gdb(struct cv_front *front, void *arg)
 {
-    struct gdb_run *run = arg;
-    const struct cv_options *o = run->options;
-    const char *args[GDB_ARGS_MAX + 18];
-    char connect[160];
-    unsigned n = 0;
-    snprintf(connect, sizeof(connect), "target remote %s", run->socket);
-    args[n++] = "gdb";
-    args[n++] = "-q";
-    args[n++] = "-iex";
-    args[n++] = "set index-cache enabled on";
-    args[n++] = "-iex";
-    args[n++] = "set confirm off";
-    if (o->vmlinux != NULL) {
-        args[n++] = o->vmlinux;
-    }
-    /* For the kernel alone: gdb 13 finds no line of a relocatable file, such as a module, by address once its index comes
-     * from the cache. */
-    args[n++] = "-ex";
-    args[n++] = "set index-cache enabled off";
-    args[n++] = "-ex";
-    args[n++] = connect;
-    for (unsigned i = 0; o->gdb_args != NULL && o->gdb_args[i] != NULL && i < GDB_ARGS_MAX; i++) {
-        args[n++] = o->gdb_args[i];
-    }
-    args[n] = NULL;
+    struct gdb_args args = {.count = 0};
+    compose(&args, arg);
     front->gdb = fork();
     if (front->gdb == 0) {
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         signal(SIGPIPE, SIG_DFL);
-        execvp("gdb", (char *const *)(uintptr_t)args);
+        execvp("gdb", (char *const *)(uintptr_t)args.list);
         fprintf(stderr, "chronovisor: error: gdb: cannot be started (%s); install Debian's gdb "
                         "[CV-E069]\n",
                 strerror(errno));
@@ -269,6 +316,11 @@ int cv_cmd_gdb(const struct cv_command_row *row, int argc, char **argv)
     cv_format(o.job.name, sizeof(o.job.name), "%s", o.trace);
     if (o.vmlinux != NULL) {
         note_symbols(o.vmlinux, &o.job);
+        cv_format(o.job.symbols_name, sizeof(o.job.symbols_name), "%s", o.vmlinux);
+        o.job.fd[CV_JOB_FD_SYMBOLS] = cv_front_open(o.vmlinux, &err);
+        if (o.job.fd[CV_JOB_FD_SYMBOLS] < 0) {
+            return cv_front_error(&err);
+        }
     }
     o.job.fd[CV_JOB_FD_TRACE] = cv_front_open_trace(o.trace, &err);
     if (o.job.fd[CV_JOB_FD_TRACE] < 0 || !cv_front_start(&front, &err)) {
