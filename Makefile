@@ -144,13 +144,15 @@ $(foreach f,$(patsubst $(B)/fuzz/fuzz_%,%,$(FUZZERS)),$(eval $(call FUZZ_RULE,$(
 fuzzers: $(FUZZERS)
 
 # -- guests -----------------------------------------------------------------------------------------
-.PHONY: guests cloud-guest mini-guests
+.PHONY: guests cloud-guest lx-guest mini-guests
 mini-guests:
 	@tests/guest/build.sh build/guest
 guests: mini-guests
 	@tests/support/guests.sh
 cloud-guest:
 	@tests/support/guests.sh cloud
+lx-guest:
+	@tests/support/guests.sh lx
 
 # -- what people run ---------------------------------------------------------------------------------
 demo: deps
@@ -160,6 +162,7 @@ demo: deps
 test: deps
 	@tests/support/deps.sh qemu-system-x86
 	@$(MAKE) --no-print-directory all unit guests $(B)/tests/replay/damage $(B)/tests/replay/stored
+	@$(MAKE) --no-print-directory lx-guest
 	@tests/run.sh full
 
 test-quick:

@@ -95,6 +95,8 @@ full)
     script tests/gdb/test_stops.py
     script tests/gdb/test_link.py
     script tests/gdb/test_walk.py
+    script tests/gdb/test_linux_guest.py
+    script tests/gdb/test_linux_scripts.py
     script tests/mutation/mutate.py
     script tests/diff/system/run.py
     script tests/fuzz/run.sh 6

@@ -1,10 +1,12 @@
 #!/bin/sh
-# guests.sh [cloud]: makes the guests that tests and benchmarks run, or those of the cloud kernel alone, in build/guests/:
+# guests.sh [cloud|lx]: makes the guests that tests and benchmarks run, or those of the cloud kernel alone (lx: with its symbols, too),
+# in build/guests/:
 #   vmlinuz-cloud  Debian's cloud kernel             version      its exact release
 #   vmlinux-cloud  the ELF inside it (PVH)
 #   vmlinuz-amd64, -rt, -686, -686-pae               Debian's other kernels of this family
 #   versions       the exact release of each kernel
 #   headers/, headers-686-pae/   of those kernels    busybox, busybox-i386   Debian's busybox-static
+#   lx/                                               symbols and gdb scripts: tests/support/lxscripts.sh
 #   initrd-*.cpio.gz                                  made by tests/support/initrd.sh
 # Packages come from the machine's configured mirror, through apt worlds of our own, one an architecture: no
 # root, nothing changed outside the folder. What is there is kept, so a run that was cut goes on where it was.
@@ -150,6 +152,9 @@ others() {
     fi
 }
 
-[ "${1:-}" = cloud ] || others
+[ -n "${1:-}" ] || others
 [ -f "$out/vmlinux-cloud" ] || "$top/tests/support/extract_vmlinux.py" "$out/vmlinuz-cloud" "$out/vmlinux-cloud"
 "$top/tests/support/initrd.sh" "$out"
+if [ "${1:-}" = lx ]; then
+    . "$top/tests/support/lxscripts.sh"
+fi
