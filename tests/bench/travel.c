@@ -32,6 +32,9 @@ struct bench {
     cv_icount end;
     cv_icount before; /* places after this do not count */
     uint64_t asked;
+    uint64_t refuse_at; /* the question that is answered with no; 0: none */
+    uint64_t questions;
+    double last_question, longest; /* between two of one travel */
     cv_gva breaks[NEVER_MET + 1];
 };
 
@@ -86,8 +89,10 @@ static void say_memory(struct bench *b, const char *when)
 {
     struct cv_timeline_stats s;
     cv_timeline_stats(b->tl, &s);
-    printf("%s: %zu checkpoints, %llu versions, %.1f MiB of %.0f, peak %.1f; resident %.1f MiB\n", when, s.checkpoints,
-           (unsigned long long)s.versions, (double)s.version_bytes / 1048576, (double)b->memory / 1048576,
+    printf("%s: %zu checkpoints, %llu versions, %.1f MiB of %.0f, peak %.1f; resident "
+           "%.1f MiB\n",
+           when, s.checkpoints, (unsigned long long)s.versions,
+           (double)s.version_bytes / 1048576, (double)b->memory / 1048576,
            (double)b->peak / 1048576, (double)resident_kib() / 1024);
 }
 
@@ -99,7 +104,12 @@ static bool look(void *arg, uint64_t done, uint64_t total)
     (void)total;
     cv_timeline_stats(b->tl, &s);
     b->peak = s.version_bytes > b->peak ? s.version_bytes : b->peak;
-    return true;
+    double now = cpu();
+    if (b->questions++ > 0 && now - b->last_question > b->longest) {
+        b->longest = now - b->last_question;
+    }
+    b->last_question = now;
+    return b->questions != b->refuse_at;
 }
 
 static int by_size(const void *a, const void *b)
@@ -112,12 +122,13 @@ static int by_size(const void *a, const void *b)
 static void say_times(const char *what, double *t, size_t n)
 {
     qsort(t, n, sizeof(*t), by_size);
-    printf("%s: p50 %.2f ms, p90 %.2f, p99 %.2f, max %.2f (%zu)\n", what, t[n / 2] * 1e3, t[n * 90 / 100] * 1e3,
-           t[n * 99 / 100] * 1e3, t[n - 1] * 1e3, n);
+    printf("%s: p50 %.2f ms, p90 %.2f, p99 %.2f, max %.2f (%zu)\n", what, t[n / 2] * 1e3,
+           t[n * 90 / 100] * 1e3, t[n * 99 / 100] * 1e3, t[n - 1] * 1e3, n);
 }
 
 static void seek(struct bench *b, cv_icount at)
 {
+    b->questions = 0;
     if (cv_timeline_seek(b->tl, at) != CV_REPLAY_REACHED) {
         die("a seek failed");
     }
@@ -132,7 +143,8 @@ static void bench_seeks(struct bench *b, size_t seeks)
     }
     srandom(1);
     for (size_t i = 0; i < seeks; i++) {
-        cv_icount at = STEPS_BACK + ((uint64_t)random() << 31 | (uint64_t)random()) % (b->end - STEPS_BACK);
+        cv_icount at = STEPS_BACK + ((uint64_t)random() << 31 | (uint64_t)random()) %
+                                        (b->end - STEPS_BACK);
         double from = cpu();
         seek(b, at);
         t[i] = cpu() - from;
@@ -166,7 +178,8 @@ static cv_gva timer_handler(struct bench *b)
     if (cv_inspect_mem(vm, 0, base + TIMER_VECTOR * 16, gate, 16) != 16) {
         die("no interrupt table");
     }
-    return cv_ld32(gate) % 65536 | (cv_ld64(gate + 4) >> 16 & 0xffff) << 16 | (uint64_t)cv_ld32(gate + 8) << 32;
+    return cv_ld32(gate) % 65536 | (cv_ld64(gate + 4) >> 16 & 0xffff) << 16 |
+           (uint64_t)cv_ld32(gate + 8) << 32;
 }
 
 /* The same stretch forwards, with nothing to stop for: what a search cannot be faster than. */
@@ -184,12 +197,14 @@ static void bench_forward(struct bench *b, uint64_t distance)
     if (cv_timeline_run(b->tl, b->end) != CV_REPLAY_REACHED) {
         die("a run failed");
     }
-    printf("forward over %.3f G steps: %.3f s a G\n", (double)distance / 1e9, (cpu() - from) / (double)distance * 1e9);
+    printf("forward over %.3f G steps: %.3f s a G\n", (double)distance / 1e9,
+           (cpu() - from) / (double)distance * 1e9);
 }
 
 static void bench_reverse(struct bench *b, uint64_t distance, size_t never_met)
 {
-    struct cv_stops stops = {.breaks = b->breaks, .break_count = 1 + never_met, .counts = counts, .arg = b};
+    struct cv_stops stops = {
+        .breaks = b->breaks, .break_count = 1 + never_met, .counts = counts, .arg = b};
     if (b->end < distance) {
         return;
     }
@@ -203,14 +218,43 @@ static void bench_reverse(struct bench *b, uint64_t distance, size_t never_met)
     if (!cv_timeline_stops(b->tl, &stops)) {
         die("no memory");
     }
+    b->questions = 0;
     double from = cpu();
     double wall = seconds(CLOCK_MONOTONIC);
     enum cv_replay_exit out = cv_timeline_reverse(b->tl);
     double took = cpu() - from;
     wall = seconds(CLOCK_MONOTONIC) - wall;
     double went = (double)(b->end - cv_replay_icount(b->replay)) / 1e9;
-    printf("reverse over %.3f G steps, %zu breakpoints: %.3f s, %.3f s a G (wall %.3f s), %llu places asked of%s\n", went,
-           1 + never_met, took, took / went, wall, (unsigned long long)b->asked, out == CV_REPLAY_BREAK ? "" : ", not found");
+    printf("reverse over %.3f G steps, %zu breakpoints: %.3f s, %.3f s a G (wall %.3f "
+           "s), %llu places asked of%s\n",
+           went, 1 + never_met, took, took / went, wall, (unsigned long long)b->asked,
+           out == CV_REPLAY_BREAK ? "" : ", not found");
+}
+
+/* From the refusal until the machine stands where the search began. */
+static void bench_cancel(struct bench *b)
+{
+    static const cv_gva nowhere = 1;
+    struct cv_stops stops = {.breaks = &nowhere, .break_count = 1};
+    double t[20];
+    if (!cv_timeline_stops(b->tl, &stops)) {
+        die("no memory");
+    }
+    for (size_t i = 0; i < CV_ARRAY_LEN(t); i++) {
+        cv_icount at = b->end / CV_ARRAY_LEN(t) * (i + 1);
+        b->refuse_at = 0;
+        seek(b, at);
+        b->questions = 0;
+        b->refuse_at = 1 + i * i * 5;
+        enum cv_replay_exit out = cv_timeline_reverse(b->tl);
+        t[i] = cpu() - b->last_question;
+        if (out != CV_REPLAY_STOPPED || cv_replay_icount(b->replay) != at) {
+            die("a cancelled search stands elsewhere");
+        }
+    }
+    b->refuse_at = 0;
+    say_times("cancelled searches, back home", t, CV_ARRAY_LEN(t));
+    printf("longest time between two questions: %.1f ms\n", b->longest * 1e3);
 }
 
 int main(int argc, char **argv)
@@ -226,7 +270,8 @@ int main(int argc, char **argv)
     size_t seeks = argc > 3 ? strtoull(argv[3], NULL, 10) : 100;
     double packing = 0;
     struct cv_worker worker = {&packing, submit, wait_for};
-    struct cv_timeline_config config = {.memory_bytes = b.memory, .worker = argc > 4 ? NULL : &worker};
+    struct cv_timeline_config config = {.memory_bytes = b.memory,
+                                        .worker = argc > 4 ? NULL : &worker};
     cv_file_from_fd(&file, fd);
     b.trace = cv_trace_open(&file, &err);
     b.replay = b.trace != NULL ? cv_replay_new(b.trace, NULL, 0, &err) : NULL;
@@ -244,6 +289,7 @@ int main(int argc, char **argv)
     printf("first pass over %.3f G steps: %.2f s\n", (double)b.end / 1e9, cpu() - from);
     say_memory(&b, "after it");
     bench_seeks(&b, seeks);
+    bench_cancel(&b);
     static const double DISTANCES[] = {0.1, 1, 5};
     for (size_t i = 0; i < CV_ARRAY_LEN(DISTANCES); i++) {
         bench_forward(&b, (uint64_t)(DISTANCES[i] * 1e9));
