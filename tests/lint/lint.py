@@ -197,6 +197,12 @@ def documented():
     return ["docs/cpu.md: %s is missing" % op for op in sorted(ops - words_there)]
 
 
+def executable():
+    """What tests/run.sh starts by its name."""
+    names = re.findall(r"^\s*script (\S+)", open("tests/run.sh").read(), re.M)
+    return ["%s cannot be executed" % name for name in names if not os.access(name, os.X_OK)]
+
+
 rule("floors", floors())
 rule("headers compile alone and open with a block", headers())
 rule("sizes and names", sizes())
@@ -207,5 +213,6 @@ rule("core keeps no file-scope state", core_state())
 rule("core has no forbidden instruction", core_instructions())
 rule("no unfinished business", words())
 rule("docs/cpu.md names every operation", documented())
+rule("test scripts are executable", executable())
 print("%d passed, %d failed, 0 skipped" % (passed, failed))
 sys.exit(1 if failed else 0)

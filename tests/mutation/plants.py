@@ -78,7 +78,7 @@ PLANTS = [
     Plant("visit", "stopping somewhere moves the clock", "core/vm.c",
           "        if (now > limit || (now == limit && !to_idle)) {\n",
           "        if (now > limit || (now == limit && !to_idle)) {\n"
-          "            cv_timeq_advance(cv_board_timeq(vm->board), (now >> 4 & 1) << 3);\n", where="seek: |event|timeq"),
+          "            cv_timeq_advance(cv_board_timeq(vm->board), (now >> 4 & 1) << 3);\n", where="seek: |event|timeq|unfaithful.*\"(cpu|timeq|vm)\""),
     Plant("padding", "a saved state holds a byte of the host's memory", "core/dev/uart16550.c",
           "    cv_section_u16(s, &u->divisor);",
           "    uint16_t divisor = (uint16_t)(u->divisor ^ (uintptr_t)u >> 20);\n"
