@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BACKLOG 64 /* a gdb that comes while others come and go is not turned away */
 #define GDB_ARGS_MAX 64u
 
 struct gdb_run {
@@ -60,7 +61,7 @@ static int listen_unix(const char *path, struct cv_error *err)
     mode_t mask = umask(077);
     int rc = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
     umask(mask);
-    if (rc != 0 || listen(fd, 4) != 0) {
+    if (rc != 0 || listen(fd, BACKLOG) != 0) {
         cv_error_set(err, CV_EXIT_CANTCREATE, "%s: cannot listen (%s)", path, strerror(errno));
         close(fd);
         return -1;
@@ -85,7 +86,7 @@ static int listen_tcp(const char *text, struct cv_error *err)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 4) != 0) {
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, BACKLOG) != 0) {
         cv_error_set(err, CV_EXIT_CANTCREATE, "%s: cannot listen (%s)", text, strerror(errno));
         close(fd);
         return -1;

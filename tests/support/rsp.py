@@ -7,8 +7,8 @@ class Rsp:
     def __init__(self, path):
         """path: of a UNIX socket, or (address, port)"""
         self.s = socket.socket(socket.AF_UNIX if isinstance(path, str) else socket.AF_INET)
+        self.s.connect(path)  # waits for its turn
         self.s.settimeout(120)
-        self.s.connect(path)
         self.buffer = b""
         self.output = ""
         assert self.call("QStartNoAckMode", ack=True) == "OK"
