@@ -6,6 +6,7 @@
 Times are packet in to reply out, on a bare client: nothing of gdb in the figures. The peer does what it can on the same
 kernel, 60 s an operation, then "did not return". --keep DIR keeps the trace there and uses one that is there already.
 """
+import functools
 import os
 import random
 import re
@@ -26,6 +27,7 @@ INITRD = os.path.join(GUESTS, "initrd-load.cpio.gz")
 QEMU = shutil.which("qemu-system-x86_64")
 MEMORY = "256"
 PEER_SECONDS = 60
+print = functools.partial(print, flush=True)
 RBP, RSP, RIP = 6, 7, 16
 
 
@@ -347,7 +349,6 @@ def main():
                  "record": lambda: measure_record(temp, rounds), "peer": lambda: peer(temp)}
         for name in args or parts:
             parts[name]()
-            sys.stdout.flush()
 
 
 if __name__ == "__main__":
