@@ -4,6 +4,7 @@
 #include "debugger/query.h"
 #include "core/cpu/regs.h"
 #include "core/inspect.h"
+#include "debugger/events.h"
 #include "debugger/session.h"
 
 #include <string.h>
@@ -21,30 +22,17 @@ struct scan {
     struct cv_query_row row;
 };
 
-static const struct {
-    const char *name;
-    uint32_t tap;
-} CLASSES[] = {
-    {"irq", CV_TAP_INTERRUPT}, {"exc", CV_TAP_EXCEPTION}, {"pf", CV_TAP_PAGE_FAULT}, {"syscall", CV_TAP_SYSCALL},
-    {"cr3", CV_TAP_CR3},       {"io", CV_TAP_PORT},       {"mmio", CV_TAP_MMIO},     {"dma", CV_TAP_DMA},
-    {"console", CV_TAP_CONSOLE}, {"all", CV_TAP_ALL},
-};
-
 uint32_t cv_query_parse_taps(const char *text)
 {
     uint32_t taps = 0;
     while (*text != '\0') {
         size_t n = strcspn(text, ",");
-        uint32_t found = 0;
-        for (size_t i = 0; i < CV_ARRAY_LEN(CLASSES); i++) {
-            if (strlen(CLASSES[i].name) == n && memcmp(CLASSES[i].name, text, n) == 0) {
-                found = CLASSES[i].tap;
-            }
-        }
-        if (found == 0) {
+        const struct cv_event_class *class = cv_event_class(text, n);
+        bool all = n == 3 && memcmp(text, "all", 3) == 0;
+        if (class == NULL && !all) {
             return 0;
         }
-        taps |= found;
+        taps |= all ? CV_TAP_ALL : class->tap;
         text += n + (text[n] == ',');
     }
     return taps;
@@ -52,9 +40,9 @@ uint32_t cv_query_parse_taps(const char *text)
 
 const char *cv_query_tap_name(uint32_t taps)
 {
-    for (size_t i = 0; i < CV_ARRAY_LEN(CLASSES); i++) {
-        if ((taps & CLASSES[i].tap & (0 - taps)) != 0) {
-            return CLASSES[i].name;
+    for (size_t i = 0; i < CV_TAP_CLASSES; i++) {
+        if ((taps & cv_event_classes[i].tap & (0 - taps)) != 0) {
+            return cv_event_classes[i].name;
         }
     }
     return "none";

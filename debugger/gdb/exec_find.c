@@ -7,6 +7,7 @@
  */
 #include "core/base/error.h"
 #include "core/inspect.h"
+#include "debugger/events.h"
 #include "debugger/gdb/monitor.h"
 
 #include <string.h>
@@ -17,24 +18,8 @@
 #define SHOWN_MAX     16u
 #define SHOWN_CHARS   (3 * SHOWN_MAX + 1)
 
-static const struct event {
-    const char *name;
-    uint32_t tap;
-    const char *detail;
-} EVENTS[] = {
-    {"irq", CV_TAP_INTERRUPT, "vector"},
-    {"exc", CV_TAP_EXCEPTION, "vector"},
-    {"pf", CV_TAP_PAGE_FAULT, "address"},
-    {"syscall", CV_TAP_SYSCALL, "number"},
-    {"cr3", CV_TAP_CR3, "value"},
-    {"io", CV_TAP_PORT, "port"},
-    {"mmio", CV_TAP_MMIO, "physical address"},
-    {"dma", CV_TAP_DMA, "physical address"},
-    {"console", CV_TAP_CONSOLE, "byte"},
-};
-
 struct wish { /* of one travel to an event */
-    const struct event *event;
+    const struct cv_event_class *event;
     bool any;
     uint64_t detail;
 };
@@ -50,11 +35,7 @@ static bool parse_wish(struct cv_gdb *gdb, const char *args, struct wish *wish)
     char word[24];
     *wish = (struct wish){.any = true};
     cv_gdb_word(&args, word, sizeof(word));
-    for (size_t i = 0; i < CV_ARRAY_LEN(EVENTS); i++) {
-        if (strcmp(word, EVENTS[i].name) == 0) {
-            wish->event = &EVENTS[i];
-        }
-    }
+    wish->event = cv_event_class(word, strlen(word));
     cv_gdb_word(&args, word, sizeof(word));
     if (word[0] != '\0') {
         wish->any = false;
