@@ -14,8 +14,8 @@
 
 static uint32_t hash_slot(const struct cv_exec *x, cv_gva gva, cv_gpa gpa)
 {
-    uint64_t h = (gva ^ (gpa << 7)) * 0x9e3779b97f4a7c15ull;
-    return (uint32_t)(h >> 32) & x->hash_mask;
+    uint64_t h = (gva >> CV_PAGE_SHIFT ^ gpa >> CV_PAGE_SHIFT << 7) * 0x9e3779b97f4a7c15ull;
+    return ((uint32_t)(h >> 32) ^ (uint32_t)(gva & (CV_PAGE_SIZE - 1)) >> 2) & x->hash_mask;
 }
 
 uint32_t cv_block_find(struct cv_exec *x, cv_gva gva, cv_gpa gpa, uint32_t mode)
