@@ -1,14 +1,14 @@
 /*
  * reverse.c - the latest place before this one that counts
  *
- * A machine runs forward only, so the way back is a search: intervals between neighbouring checkpoints are run through with
- * all stops armed, from the latest backwards, and in one interval the last place that counts wins. By the spacing of
- * checkpoints (spacing.c) intervals are small first and grow with the distance.
+ * A machine runs forward only, so the way back is a search: the past is cut at checkpoints into parts, which are run through
+ * with all stops armed (interval.c), from the latest backwards, and in the first one that holds a place the last place wins.
+ * By the spacing of checkpoints (spacing.c) parts are small first and grow with the distance.
  *
- * Crowds. Where places that count come every few steps, running through all of an interval's would be slow. After
- * CROWD_COUNTED of them (or CROWD_SEEN that did not count) the scan gives up and a bisection goes on: the later half of what
- * is left is scanned first, and only when nothing is there the earlier one. What is run twice by that is at most twice the
- * interval.
+ * Scouts. What a part holds depends on nothing but the trace and the stops. So when the search becomes long, copies of this
+ * process search the parts before the one that is searched here, each a part at a time (scouts.h). What is nearest still
+ * wins: an answer counts when all later parts are known to hold nothing; the parts before it are given up, wherever they are
+ * being searched.
  *
  * Order of places (docs/decisions/0007-stops.md): the step from N is a place at N in this direction, as is a breakpoint at
  * N; the two are one place. A scan of [from, end) so sees the breakpoints from `from` to end - 1 and the steps that begin
@@ -16,128 +16,235 @@
  */
 #include "record/timeline_private.h"
 
-#define CROWD_COUNTED 64u
-#define CROWD_SEEN    (1u << 16)
-#define BISECT_STEPS  (1ull << 14) /* shorter scans are not worth a jump */
+#define PARTS_MAX 32u /* planned ahead */
+#define WAIT_MS   5   /* for a scout, between two questions whether to go on */
 
-/* What was found in an interval. */
-struct scan {
-    bool found; /* `last` is the latest place in it that counts */
-    struct cv_stop_place last;
-    bool crowded; /* gave up: only what lies before `until` was looked at */
-    cv_icount until;
+enum part_state { OPEN, HERE, AWAY, KNOWN };
+
+struct part {
+    cv_icount from, end;
+    enum part_state state;
+    struct cv_found found;
 };
 
-static void note_place(struct scan *scan, const struct cv_stop_place *place)
+/* The parts that are planned lie in a ring; number n is parts[n % PARTS_MAX], and a higher number lies earlier. */
+struct cv_search {
+    struct part parts[PARTS_MAX];
+    uint64_t first, last; /* numbers [first, last) are planned; those before hold nothing */
+    cv_icount begin, end; /* what is not planned yet */
+    struct cv_scouts scouts;
+    bool has_scouts, tried_scouts;
+    uint64_t here; /* the part that is searched here, if any is */
+    bool is_here;
+};
+
+static struct part *part_at(struct cv_search *s, uint64_t number)
 {
-    bool was_break = scan->found && scan->last.is_break && scan->last.at == place->at;
-    scan->last = *place;
-    scan->last.is_break = place->is_break || was_break;
-    scan->found = true;
+    return &s->parts[number % PARTS_MAX];
 }
 
-/* The last place that counts in [from, end): REACHED, and *scan. It depends on nothing but the trace and the stops, so
- * whoever has both (and any checkpoint at or before `from`) may do it; the machine is left anywhere in the interval.
- * Anything else: STOPPED, DIVERGED, and *scan says nothing. */
-static enum cv_replay_exit scan_interval(struct cv_timeline *tl, cv_icount from,
-                                         cv_icount end, struct scan *scan)
-{
-    unsigned seen = 0;
-    unsigned counted = 0;
-    *scan = (struct scan){.until = end};
-    enum cv_replay_exit out = cv_timeline_go(tl, from);
-    if (out != CV_REPLAY_REACHED) {
-        return out;
-    }
-    if (!cv_timeline_arm(tl)) {
-        return CV_REPLAY_STOPPED;
-    }
-    while ((out = cv_timeline_advance(tl, end)) == CV_REPLAY_BREAK ||
-           out == CV_REPLAY_HIT) {
-        struct cv_stop_place place;
-        if (cv_timeline_judge(tl, out, false, &place)) {
-            note_place(scan, &place);
-            counted++;
-        }
-        seen++;
-        cv_icount here = cv_timeline_now(tl);
-        if ((counted >= CROWD_COUNTED || seen >= CROWD_SEEN) &&
-            end - here > BISECT_STEPS) {
-            scan->crowded = true;
-            scan->until = here;
-            return CV_REPLAY_REACHED;
-        }
-        if (seen % CV_TIMELINE_ASK_PLACES == 0 && !cv_timeline_ask(tl)) {
-            return CV_REPLAY_STOPPED;
-        }
-        if (out == CV_REPLAY_BREAK) {
-            cv_vm_skip_first_break(cv_replay_vm(tl->replay));
-        }
-    }
-    return out == CV_REPLAY_END ? CV_REPLAY_REACHED : out;
-}
+/* -- planning ---------------------------------------------------------------------------------- */
 
-/* The same for an interval that begins at a checkpoint, in a crowd, too. */
-static enum cv_replay_exit search_interval(struct cv_timeline *tl, cv_icount floor,
-                                           cv_icount end, struct scan *best)
-{
-    cv_icount from = floor;
-    *best = (struct scan){.found = false};
-    for (;;) { /* the answer lies in [floor, end), or it is *best */
-        struct scan scan;
-        enum cv_replay_exit out = scan_interval(tl, from, end, &scan);
-        if (out != CV_REPLAY_REACHED) {
-            return out;
-        }
-        if (scan.found) {
-            *best = scan;
-        }
-        if (scan.crowded) {
-            floor = scan.until;
-        } else if (scan.found || from == floor) {
-            return out;
-        } else {
-            end = from;
-        }
-        uint64_t rest = end - floor;
-        from = rest > BISECT_STEPS ? floor + rest / 2 : floor;
-    }
-}
-
-/* Where the interval that ends at `end` begins: at a checkpoint. A trace opened cold has few, but may store some. */
-static enum cv_replay_exit find_floor(struct cv_timeline *tl, cv_icount end, cv_icount *floor)
+/* Where the part that ends at `end` begins: at a checkpoint. A trace opened cold has few, but may store some. */
+static cv_icount find_floor(const struct cv_timeline *tl, cv_icount end)
 {
     const struct cv_trace *trace = cv_replay_trace(tl->replay);
-    enum cv_replay_exit out = CV_REPLAY_REACHED;
     size_t index = 0;
     size_t stored;
     cv_checkpoints_find(tl->store, end - 1, &index);
-    *floor = cv_checkpoints_icount(tl->store, index);
+    cv_icount floor = cv_checkpoints_icount(tl->store, index);
     if (cv_trace_stored_find(trace, end - 1, &stored) &&
-        cv_trace_stored(trace, stored)->icount > *floor + CV_TIMELINE_JUMP_STEPS) {
-        out = cv_timeline_go(tl, cv_trace_stored(trace, stored)->icount);
-        cv_checkpoints_find(tl->store, end - 1, &index);
-        *floor = cv_checkpoints_icount(tl->store, index);
+        cv_trace_stored(trace, stored)->icount > floor + CV_TIMELINE_JUMP_STEPS) {
+        floor = cv_trace_stored(trace, stored)->icount;
     }
+    return floor;
+}
+
+static void plan(struct cv_timeline *tl, struct cv_search *s)
+{
+    uint64_t ahead = s->has_scouts ? PARTS_MAX : 1;
+    while (s->end > s->begin && s->last - s->first < ahead) {
+        cv_icount floor = find_floor(tl, s->end);
+        *part_at(s, s->last++) = (struct part){.from = floor, .end = s->end, .state = OPEN};
+        s->end = floor;
+    }
+}
+
+/* The latest part from `number` on that nobody has; `last` when there is none. */
+static uint64_t find_open(struct cv_search *s, uint64_t number)
+{
+    while (number < s->last && part_at(s, number)->state != OPEN) {
+        number++;
+    }
+    return number;
+}
+
+/* -- scouts ------------------------------------------------------------------------------------ */
+
+/* To scouts that have nothing to do; the latest part is left for this process. */
+static void share(struct cv_search *s)
+{
+    uint64_t number = find_open(s, s->first);
+    if (!s->is_here) {
+        number = find_open(s, number + 1);
+    }
+    while (number < s->last) {
+        struct part *p = part_at(s, number);
+        struct cv_scout_part part = {p->from, p->end, number};
+        if (!cv_scouts_tell(&s->scouts, &part)) {
+            return;
+        }
+        p->state = AWAY;
+        number = find_open(s, number);
+    }
+}
+
+static void hear(struct cv_timeline *tl, struct cv_search *s, int wait_ms)
+{
+    struct cv_scout_part part;
+    struct cv_found found;
+    bool searched;
+    while (cv_scouts_hear(&s->scouts, wait_ms, &part, &searched, &found)) {
+        struct part *p = part_at(s, part.id);
+        p->state = searched ? KNOWN : OPEN;
+        if (searched) {
+            p->found = found;
+            tl->parts_scouted++;
+            tl->done += p->end - p->from;
+        }
+        wait_ms = 0;
+    }
+}
+
+/* Does a later part than this hold a place? */
+static bool is_moot(struct cv_search *s, uint64_t number)
+{
+    for (uint64_t n = s->first; n < number; n++) {
+        const struct part *p = part_at(s, n);
+        if (p->state == KNOWN && p->found.found) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void cv_search_turn(struct cv_timeline *tl)
+{
+    struct cv_search *s = tl->search;
+    if (s != NULL && s->has_scouts) {
+        hear(tl, s, 0);
+        share(s);
+        tl->moot = s->is_here && is_moot(s, s->here);
+    }
+}
+
+static bool go_on(void *arg, uint64_t done, uint64_t total)
+{
+    const int *link = arg;
+    (void)done;
+    (void)total;
+    return cv_scout_wanted(*link);
+}
+
+/* In a scout. Its checkpoints serve nobody but itself, so they are few; there is no thread to pack them. */
+static void serve_search(void *arg, int link)
+{
+    struct cv_timeline *tl = arg;
+    struct cv_scout_part part;
+    struct cv_found found;
+    tl->search = NULL;
+    tl->config.worker = NULL;
+    tl->config.copier = NULL;
+    tl->config.spacing = tl->config.spacing < CV_TIMELINE_JUMP_STEPS
+                             ? CV_TIMELINE_JUMP_STEPS
+                             : tl->config.spacing;
+    cv_timeline_progress(tl, go_on, &link);
+    while (cv_scout_take(link, &part) &&
+           cv_interval_search(tl, part.from, part.end, &found) == CV_REPLAY_REACHED &&
+           cv_scout_answer(link, &part, &found)) {
+    }
+}
+
+/* Once it has become long, and as long as there is much to come. */
+static void call_scouts(struct cv_timeline *tl, struct cv_search *s)
+{
+    const struct cv_copier *copier = tl->config.copier;
+    cv_icount end = part_at(s, s->first)->end;
+    if (copier == NULL || s->tried_scouts || tl->home - end < copier->min_steps ||
+        end - s->begin < 2 * copier->min_steps) {
+        return;
+    }
+    s->tried_scouts = true;
+    s->has_scouts = cv_scouts_start(&s->scouts, copier, serve_search, tl);
+    plan(tl, s);
+}
+
+/* -- searching --------------------------------------------------------------------------------- */
+
+static enum cv_replay_exit search_here(struct cv_timeline *tl, struct cv_search *s,
+                                       uint64_t number)
+{
+    struct part *p = part_at(s, number);
+    p->state = HERE;
+    s->here = number;
+    s->is_here = true;
+    enum cv_replay_exit out = cv_interval_search(tl, p->from, p->end, &p->found);
+    s->is_here = false;
+    p->state = out == CV_REPLAY_REACHED ? KNOWN : OPEN;
+    if (out == CV_REPLAY_STOPPED && tl->moot) {
+        out = CV_REPLAY_REACHED;
+    }
+    tl->moot = false;
     return out;
 }
 
-static enum cv_replay_exit search(struct cv_timeline *tl, cv_icount end, struct scan *best)
+/* Leaves behind what is known to hold nothing. True: *best is the answer, which may be none. */
+static bool is_settled(struct cv_search *s, struct cv_found *best)
 {
-    cv_icount begin = cv_checkpoints_icount(tl->store, 0);
-    *best = (struct scan){.found = false};
-    while (end > begin && !best->found) {
-        cv_icount floor;
-        enum cv_replay_exit out = find_floor(tl, end, &floor);
-        if (out == CV_REPLAY_REACHED) {
-            out = search_interval(tl, floor, end, best);
+    while (s->first < s->last && part_at(s, s->first)->state == KNOWN) {
+        *best = part_at(s, s->first)->found;
+        if (best->found) {
+            return true;
+        }
+        s->first++;
+    }
+    return s->first == s->last && s->end == s->begin;
+}
+
+static enum cv_replay_exit search_parts(struct cv_timeline *tl, struct cv_search *s,
+                                        struct cv_found *best)
+{
+    *best = (struct cv_found){.found = false};
+    while (!is_settled(s, best)) {
+        enum cv_replay_exit out = CV_REPLAY_REACHED;
+        plan(tl, s);
+        call_scouts(tl, s);
+        if (s->has_scouts) {
+            share(s);
+        }
+        uint64_t number = find_open(s, s->first);
+        if (number < s->last && !is_moot(s, number)) {
+            out = search_here(tl, s, number);
+        } else {
+            hear(tl, s, WAIT_MS);
+            out = cv_timeline_ask(tl) ? out : CV_REPLAY_STOPPED;
         }
         if (out != CV_REPLAY_REACHED) {
             return out;
         }
-        end = floor;
     }
     return CV_REPLAY_REACHED;
+}
+
+static enum cv_replay_exit search(struct cv_timeline *tl, cv_icount end,
+                                  struct cv_found *best)
+{
+    struct cv_search s = {.begin = cv_checkpoints_icount(tl->store, 0), .end = end};
+    tl->search = &s;
+    enum cv_replay_exit out = search_parts(tl, &s, best);
+    tl->search = NULL;
+    cv_scouts_end(&s.scouts);
+    return out;
 }
 
 static bool has_stops(const struct cv_stops *stops)
@@ -149,14 +256,14 @@ enum cv_replay_exit cv_timeline_reverse(struct cv_timeline *tl)
 {
     cv_icount begin = cv_checkpoints_icount(tl->store, 0);
     cv_icount here = cv_timeline_now(tl);
-    struct scan best = {.found = false};
+    struct cv_found best = {.found = false};
     enum cv_replay_exit out = CV_REPLAY_REACHED;
     cv_timeline_begin(tl, here - begin, here);
     if (has_stops(&tl->stops)) {
         out = search(tl, here, &best);
     }
     if (out == CV_REPLAY_REACHED) {
-        cv_icount there = best.found ? best.last.at : begin;
+        cv_icount there = best.found ? best.place.at : begin;
         tl->focus = there;
         out = cv_timeline_go(tl, there);
     }
@@ -164,6 +271,6 @@ enum cv_replay_exit cv_timeline_reverse(struct cv_timeline *tl)
     if (out != CV_REPLAY_REACHED || !best.found) {
         return out;
     }
-    tl->place = best.last;
-    return best.last.has_hit ? CV_REPLAY_HIT : CV_REPLAY_BREAK;
+    tl->place = best.place;
+    return best.place.has_hit ? CV_REPLAY_HIT : CV_REPLAY_BREAK;
 }

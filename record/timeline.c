@@ -165,7 +165,8 @@ bool cv_timeline_ask(struct cv_timeline *tl)
         uint64_t done = tl->done < tl->total ? tl->done : tl->total;
         tl->cancelled = tl->cancelled || !tl->progress(tl->progress_arg, done, tl->total);
     }
-    return !tl->cancelled;
+    cv_search_turn(tl);
+    return !tl->cancelled && !tl->moot;
 }
 
 enum cv_replay_exit cv_timeline_advance(struct cv_timeline *tl, cv_icount limit)
@@ -418,5 +419,6 @@ void cv_timeline_stats(const struct cv_timeline *tl, struct cv_timeline_stats *s
         .versions = cv_checkpoints_versions(tl->store),
         .seeks = tl->seeks,
         .steps_run = tl->steps_run,
+        .parts_scouted = tl->parts_scouted,
     };
 }

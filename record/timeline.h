@@ -12,11 +12,13 @@
 
 struct cv_timeline;
 struct cv_worker;
+struct cv_copier;
 
 struct cv_timeline_config {
     uint64_t memory_bytes; /* bound of all that checkpoints take; default 1 GiB */
     uint64_t spacing;      /* steps between checkpoints while running forward; default 2^24 */
     const struct cv_worker *worker; /* packs what was not used for a while; outlives the timeline. NULL: nothing is */
+    const struct cv_copier *copier; /* lends copies of this process to long searches; as above. NULL: none */
 };
 /* Asked at least every 2^20 steps of a travel and every 64 places that do not count; false cancels: the travel returns
  * CV_REPLAY_STOPPED. A seek or a search backwards then stands where it began; a run forward stays where it came to.
@@ -69,6 +71,7 @@ struct cv_timeline_stats {
     size_t checkpoints;
     uint64_t version_bytes, versions;
     uint64_t seeks, steps_run;
+    uint64_t parts_scouted; /* of searches backwards, by copies of this process */
 };
 void cv_timeline_stats(const struct cv_timeline *tl, struct cv_timeline_stats *stats);
 

@@ -1,14 +1,16 @@
 /*
- * timeline_private.h - the timeline's insides, shared by timeline.c, reverse.c and spacing.c only
+ * timeline_private.h - the timeline's insides, shared by timeline.c, reverse.c, interval.c and spacing.c only
  * Thread:  engine thread
  */
 #ifndef CV_RECORD_TIMELINE_PRIVATE_H
 #define CV_RECORD_TIMELINE_PRIVATE_H
 
 #include "record/checkpoint.h"
+#include "record/scouts.h"
 #include "record/timeline.h"
 
 struct cv_pages;
+struct cv_search;
 
 #define CV_TIMELINE_NOWHERE CV_NEVER
 #define CV_TIMELINE_ASK_PLACES 64u /* places that did not count between two questions whether to go on */
@@ -29,7 +31,7 @@ struct cv_timeline {
     bool armed;          /* the machine has `stops` */
     cv_icount break_due; /* a run ended behind a step here: the breakpoint here comes next */
     bool lost;           /* the machine is in no state of the trace: restore first */
-    uint64_t seeks, steps_run;
+    uint64_t seeks, steps_run, parts_scouted;
     /* the travel under way */
     uint64_t done, total;
     bool deaf;       /* does not ask whether to go on */
@@ -37,6 +39,8 @@ struct cv_timeline {
     cv_icount goal;  /* where it goes; NOWHERE: just forward */
     cv_icount focus; /* around here checkpoints are dense; NOWHERE: where the machine is */
     cv_icount home;  /* where it began; the checkpoint before is kept */
+    struct cv_search *search; /* of a travel backwards (reverse.c) */
+    bool moot;                /* what is being searched here is not wanted any more */
 };
 
 cv_icount cv_timeline_now(const struct cv_timeline *tl);
@@ -58,6 +62,13 @@ void cv_timeline_take(struct cv_timeline *tl);
 void cv_timeline_begin(struct cv_timeline *tl, uint64_t total, cv_icount goal);
 /* What a travel that may have been cut short comes to: then it stands where it began. */
 enum cv_replay_exit cv_timeline_finish(struct cv_timeline *tl, enum cv_replay_exit out);
+
+/* interval.c: the last place in [floor, end) that counts. REACHED, and *best; the machine is left anywhere in it. */
+enum cv_replay_exit cv_interval_search(struct cv_timeline *tl, cv_icount floor, cv_icount end,
+                                       struct cv_found *best);
+
+/* reverse.c: scouts are heard, and told more; by cv_timeline_ask(). */
+void cv_search_turn(struct cv_timeline *tl);
 
 /* spacing.c: where checkpoints are worth their memory. The next place ahead for one, or NOWHERE. */
 cv_icount cv_spacing_next(const struct cv_timeline *tl);

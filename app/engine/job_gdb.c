@@ -5,6 +5,7 @@
  * last one left it, so that a gdb can detach and come back.
  */
 #include "app/control/message.h"
+#include "app/engine/copier.h"
 #include "app/engine/engine.h"
 #include "app/engine/sandbox.h"
 #include "app/engine/worker.h"
@@ -263,13 +264,16 @@ void cv_engine_gdb(struct cv_engine *engine)
     struct cv_timeline_config config = {.memory_bytes = engine->job.checkpoint_bytes};
     struct service service = {.engine = engine, .waiting = -1, .refused = -1, .percent = -1};
     struct cv_background background;
+    struct cv_copies copies;
     bool helped = cv_background_start(&background); /* else old checkpoints only take more memory */
     config.worker = helped ? &background.worker : NULL;
+    config.copier = &copies.copier;
     cv_file_from_fd(&file, engine->job.fd[CV_JOB_FD_TRACE]);
     service.trace = cv_trace_open(&file, &err);
     if (service.trace != NULL) {
         service.session = cv_session_new(service.trace, &config, &err);
     }
+    cv_copies_init(&copies, cv_copies_useful(), engine->job.fd[CV_JOB_FD_TRACE]);
     if (service.session != NULL && cv_sandbox_seal(&err) && open_guest(&service, &err) &&
         open_session(&service, &err)) {
         serve_connections(&service);
@@ -277,6 +281,7 @@ void cv_engine_gdb(struct cv_engine *engine)
     if (err.code != 0) {
         cv_engine_fail(engine, &err);
     }
+    cv_copies_fini(&copies);
     cv_linux_free(service.guest);
     cv_session_free(service.session);
     if (helped) {

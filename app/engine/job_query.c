@@ -3,6 +3,7 @@
  *
  * Answers go out while the scan runs, in the order of the run.
  */
+#include "app/engine/copier.h"
 #include "app/engine/engine.h"
 #include "app/engine/sandbox.h"
 #include "debugger/question.h"
@@ -45,7 +46,9 @@ void cv_engine_query(struct cv_engine *engine)
     struct cv_error err = {0};
     struct cv_file file;
     struct cv_question question;
-    struct cv_timeline_config config = {.memory_bytes = engine->job.checkpoint_bytes};
+    struct cv_copies copies;
+    struct cv_timeline_config config = {.memory_bytes = engine->job.checkpoint_bytes,
+                                        .copier = &copies.copier};
     struct cv_question_out out = {.arg = engine, .print = print};
     struct cv_frontend frontend = {.arg = engine, .interrupted = is_cancelled, .progress = tell_progress};
     struct cv_session *session = NULL;
@@ -55,6 +58,7 @@ void cv_engine_query(struct cv_engine *engine)
     if (trace != NULL) {
         session = cv_session_new(trace, &config, &err);
     }
+    cv_copies_init(&copies, cv_copies_useful(), engine->job.fd[CV_JOB_FD_TRACE]);
     if (session != NULL && cv_sandbox_seal(&err)) {
         cv_session_set_frontend(session, &frontend);
         if (cv_question_answer(session, trace, &question, &out, &err) && cv_trace_info(trace)->lossy) {
@@ -64,6 +68,7 @@ void cv_engine_query(struct cv_engine *engine)
     if (err.code != 0 && engine->err.code == 0) {
         cv_engine_fail(engine, &err);
     }
+    cv_copies_fini(&copies);
     cv_session_free(session);
     cv_trace_close(trace);
 }

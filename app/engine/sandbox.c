@@ -20,11 +20,12 @@ static const int ALLOWED[] = {
     SCMP_SYS(getpid), SCMP_SYS(tgkill), SCMP_SYS(getrandom), SCMP_SYS(sched_yield),
     SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64), SCMP_SYS(restart_syscall), SCMP_SYS(fcntl),
     SCMP_SYS(prctl), SCMP_SYS(seccomp), SCMP_SYS(arch_prctl), SCMP_SYS(getrusage),
+    SCMP_SYS(socketpair), SCMP_SYS(wait4), /* copies of itself: app/engine/copier.h */
 #ifdef __SANITIZE_ADDRESS__
     /* the sanitizer's own: it stops all threads to look for leaks and writes a report */
     SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(readlink), SCMP_SYS(getdents64), SCMP_SYS(getdents),
     SCMP_SYS(ptrace),
-    SCMP_SYS(wait4), SCMP_SYS(getppid), SCMP_SYS(stat), SCMP_SYS(pipe), SCMP_SYS(pipe2),
+    SCMP_SYS(getppid), SCMP_SYS(stat), SCMP_SYS(pipe), SCMP_SYS(pipe2),
     SCMP_SYS(dup2), SCMP_SYS(kill), SCMP_SYS(sysinfo), SCMP_SYS(getuid), SCMP_SYS(tkill),
     SCMP_SYS(ioctl), SCMP_SYS(mincore),
 #endif
