@@ -82,10 +82,10 @@ static void run_info_replay(struct cv_gdb *gdb, const char *args)
     (void)args;
     print_place(gdb, "Replaying", cv_session_icount(gdb->session));
     cv_timeline_stats(cv_session_timeline(gdb->session), &stats);
-    cv_gdb_print(gdb, "%llu checkpoints, %llu page versions, %llu KiB; %llu seeks\n",
+    cv_gdb_print(gdb, "%llu checkpoints, %llu page versions, %llu KiB; %llu seeks, %llu parts searched beside\n",
                  (unsigned long long)stats.checkpoints, (unsigned long long)stats.versions,
                  (unsigned long long)(stats.version_bytes >> 10),
-                 (unsigned long long)stats.seeks);
+                 (unsigned long long)stats.seeks, (unsigned long long)stats.parts_scouted);
 }
 
 /* -- going elsewhere --------------------------------------------------------------------------- */

@@ -100,12 +100,13 @@ def alive(pid):
 class Server:
     """chronovisor gdbserver on a UNIX socket of the directory, or on a TCP port of its choice."""
 
-    def __init__(self, directory, trace, *more, tcp=False):
+    def __init__(self, directory, trace, *more, tcp=False, cpus=None):
         self.path = os.path.join(directory, "s%d" % len(os.listdir(directory)))
         where = ["--tcp", "127.0.0.1:0"] if tcp else ["--socket", self.path]
         self.p = subprocess.Popen([CV, "gdbserver", trace, *where, *map(str, more)],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE)
+                                  stderr=subprocess.PIPE,
+                                  preexec_fn=cpus and (lambda: os.sched_setaffinity(0, cpus)))
         self.line = self.p.stdout.readline().decode().strip()
         if not self.line.startswith("listening "):
             raise Failure("no server: %r %s" % (self.line, self.p.stderr.read().decode()))

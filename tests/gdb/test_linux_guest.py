@@ -254,6 +254,37 @@ def looking_changes_nothing(directory):
             check(rsp.monitor("digest") == before, "changed at %d" % at)
 
 
+def side_by_side(directory):
+    """A search back over a good part of a kernel's run ends at the same place, and for the same reason, whether copies of the
+    engine on other processors took part in it or not."""
+    trace, _ = crash_trace()
+    end = info(trace)["end"]["icount"]
+    cpus = os.sched_getaffinity(0)
+    with Server(directory, trace) as many, Server(directory, trace, cpus={min(cpus)}) as one:
+        links = [many.connect(), one.connect()]
+        far = 0
+        for k in range(6):
+            found = []
+            for rsp in links:
+                rsp.monitor("seek-ticks %d" % (end * (20 + 7 * k) // 100))
+                rip, rsp_now = (int.from_bytes(bytes.fromhex(rsp.call("p" + n)), "little") for n in ("10", "7"))
+                point = "0,%x,1" % rip if k % 2 == 0 else "2,%x,8" % (rsp_now - 8 & ~7)
+                rsp.monitor("seek-ticks %d" % (end * (60 + 7 * k) // 100))
+                before = rsp.icount()
+                check(rsp.call("Z" + point) == "OK", point)
+                found.append((rsp.call("bc"), rsp.icount(), rsp.monitor("digest").split()[2]))
+                rsp.call("z" + point)
+            check(found[0] == found[1], "with copies %s, without %s" % tuple(found))
+            far += before - found[0][1]
+        beside = [int(re.search(r"(\d+) parts searched beside", r.monitor("info replay")).group(1)) for r in links]
+    check(beside[1] == 0, beside)
+    if len(cpus) == 1:
+        print("skip    a search with copies: one processor only")
+    elif far > 1 << 26:
+        check(beside[0] > 0, "%s over %d steps" % (beside, far))
+    print("        back over %.2f G steps, %d parts searched beside" % (far / 1e9, beside[0]))
+
+
 def legacy(directory):
     """A 32-bit kernel without type information: its functions by name; what cannot be told is said."""
     path = os.path.join(directory, "pae.cvt")
@@ -396,6 +427,7 @@ try:
     case("linux: the log", the_log)
     case("linux: elsewhere", elsewhere)
     case("linux: looking changes nothing", looking_changes_nothing)
+    case("linux: side by side", side_by_side)
     case("linux: 32 bits", legacy)
     case("linux: symbols follow", symbols_follow)
     case("linux: a wrong vmlinux", wrong_vmlinux)
