@@ -37,6 +37,7 @@ unsigned cv_timeq_add(struct cv_timeq *q, const char *name, cv_timeq_fn fn, void
 void cv_timeq_set(struct cv_timeq *q, unsigned slot, cv_vtime_ns deadline)
 {
     CV_ASSERT(slot < q->slots);
+    deadline = deadline > CV_TIMEQ_LAST ? CV_NEVER : deadline;
     if (q->slot[slot].deadline == deadline) {
         return;
     }
@@ -86,6 +87,8 @@ void cv_timeq_advance(struct cv_timeq *q, uint64_t ns)
 void cv_timeq_section(struct cv_timeq *q, struct cv_section *s)
 {
     cv_section_u64(s, &q->skew);
+    cv_icount icount = q->icount(q->arg); /* the CPU's section comes first */
+    bool sound = icount <= CV_TIMEQ_LAST && q->skew <= CV_TIMEQ_LAST - icount;
     uint32_t slots = q->slots;
     cv_section_u32(s, &slots);
     if (slots != q->slots) {
@@ -93,6 +96,11 @@ void cv_timeq_section(struct cv_timeq *q, struct cv_section *s)
     }
     for (unsigned i = 0; i < q->slots; i++) {
         cv_section_u64(s, &q->slot[i].deadline);
+        sound = sound && (q->slot[i].deadline <= CV_TIMEQ_LAST ||
+                          q->slot[i].deadline == CV_NEVER);
+    }
+    if (cv_section_loading(s) && !sound) {
+        s->failed = true;
     }
     find_next(q);
 }

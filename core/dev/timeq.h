@@ -15,6 +15,8 @@
 #include "core/base/types.h"
 
 #define CV_TIMEQ_SLOTS 32u
+/* 292 years. What is due later is never due, so no jump over idle time goes farther and vtime cannot wrap. */
+#define CV_TIMEQ_LAST (1ull << 63)
 
 typedef void (*cv_timeq_fn)(void *arg);
 
@@ -43,7 +45,8 @@ static inline cv_vtime_ns cv_timeq_now(const struct cv_timeq *q)
 {
     return q->icount(q->arg) + q->skew;
 }
-/* Schedules (replaces) a slot's deadline; a deadline <= now is served at the next boundary. */
+/* Schedules (replaces) a slot's deadline; a deadline <= now is served at the next boundary, one behind CV_TIMEQ_LAST
+ * is CV_NEVER. */
 void cv_timeq_set(struct cv_timeq *q, unsigned slot, cv_vtime_ns deadline);
 static inline void cv_timeq_cancel(struct cv_timeq *q, unsigned slot)
 {

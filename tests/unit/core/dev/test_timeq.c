@@ -88,3 +88,43 @@ Test(timeq, a_tick_is_reached_first_at_its_vtime)
         }
     }
 }
+
+Test(timeq, what_is_due_in_centuries_is_never_due)
+{
+    struct trail t;
+    setup(&t);
+    cv_timeq_set(&t.c.q, t.slot[0], CV_TIMEQ_LAST);
+    cr_assert_eq(t.c.q.next, CV_TIMEQ_LAST);
+    cv_timeq_set(&t.c.q, t.slot[0], CV_TIMEQ_LAST + 1);
+    cr_assert_eq(t.c.q.next, CV_NEVER);
+    cv_timeq_set(&t.c.q, t.slot[0], CV_NEVER - 1);
+    cr_assert_eq(t.c.q.next, CV_NEVER);
+}
+
+static bool loads(struct trail *t, uint64_t skew, cv_vtime_ns deadline)
+{
+    uint8_t image[128];
+    struct cv_section s = {.mode = CV_SECTION_SAVE, .buf = image, .cap = sizeof(image)};
+    t->c.q.skew = skew;
+    t->c.q.slot[1].deadline = deadline;
+    cv_timeq_section(&t->c.q, &s);
+    cr_assert(!s.failed);
+    s = (struct cv_section){.mode = CV_SECTION_LOAD, .buf = image, .cap = s.pos};
+    cv_timeq_section(&t->c.q, &s);
+    return !s.failed;
+}
+
+Test(timeq, an_image_whose_time_would_wrap_is_refused)
+{
+    struct trail t;
+    setup(&t);
+    t.c.now = 5;
+    cr_assert(loads(&t, CV_TIMEQ_LAST - 5, 10));
+    cr_assert(loads(&t, 0, CV_NEVER));
+    cr_assert(loads(&t, 0, CV_TIMEQ_LAST));
+    cr_assert(!loads(&t, CV_TIMEQ_LAST - 4, 10));
+    cr_assert(!loads(&t, UINT64_MAX, 10));
+    cr_assert(!loads(&t, 0, CV_NEVER - 1));
+    t.c.now = CV_NEVER - 1;
+    cr_assert(!loads(&t, 0, 10));
+}
