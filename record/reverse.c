@@ -16,6 +16,8 @@
  */
 #include "record/timeline_private.h"
 
+#include <string.h>
+
 #define PARTS_MAX 32u /* planned ahead */
 #define WAIT_MS   5   /* for a scout, between two questions whether to go on */
 
@@ -28,7 +30,8 @@ struct part {
 };
 
 /* The parts that are planned lie in a ring; number n is parts[n % PARTS_MAX], and a higher number lies earlier. */
-struct cv_search {
+struct search {
+    struct cv_timeline *tl;
     struct part parts[PARTS_MAX];
     uint64_t first, last; /* numbers [first, last) are planned; those before hold nothing */
     cv_icount begin, end; /* what is not planned yet */
@@ -36,9 +39,10 @@ struct cv_search {
     bool has_scouts, tried_scouts;
     uint64_t here; /* the part that is searched here, if any is */
     bool is_here;
+    struct cv_scout_message message; /* room for one */
 };
 
-static struct part *part_at(struct cv_search *s, uint64_t number)
+static struct part *part_at(struct search *s, uint64_t number)
 {
     return &s->parts[number % PARTS_MAX];
 }
@@ -60,7 +64,7 @@ static cv_icount find_floor(const struct cv_timeline *tl, cv_icount end)
     return floor;
 }
 
-static void plan(struct cv_timeline *tl, struct cv_search *s)
+static void plan(struct cv_timeline *tl, struct search *s)
 {
     uint64_t ahead = s->has_scouts ? PARTS_MAX : 1;
     while (s->end > s->begin && s->last - s->first < ahead) {
@@ -71,7 +75,7 @@ static void plan(struct cv_timeline *tl, struct cv_search *s)
 }
 
 /* The latest part from `number` on that nobody has; `last` when there is none. */
-static uint64_t find_open(struct cv_search *s, uint64_t number)
+static uint64_t find_open(struct search *s, uint64_t number)
 {
     while (number < s->last && part_at(s, number)->state != OPEN) {
         number++;
@@ -82,7 +86,7 @@ static uint64_t find_open(struct cv_search *s, uint64_t number)
 /* -- scouts ------------------------------------------------------------------------------------ */
 
 /* To scouts that have nothing to do; the latest part is left for this process. */
-static void share(struct cv_search *s)
+static void share(struct search *s)
 {
     uint64_t number = find_open(s, s->first);
     if (!s->is_here) {
@@ -99,16 +103,14 @@ static void share(struct cv_search *s)
     }
 }
 
-static void hear(struct cv_timeline *tl, struct cv_search *s, int wait_ms)
+static void hear(struct cv_timeline *tl, struct search *s, int wait_ms)
 {
-    struct cv_scout_part part;
-    struct cv_found found;
-    bool searched;
-    while (cv_scouts_hear(&s->scouts, wait_ms, &part, &searched, &found)) {
-        struct part *p = part_at(s, part.id);
-        p->state = searched ? KNOWN : OPEN;
-        if (searched) {
-            p->found = found;
+    while (cv_scouts_hear(&s->scouts, wait_ms, &s->message)) {
+        struct part *p = part_at(s, s->message.part);
+        bool known = s->message.last && s->message.len == sizeof(p->found);
+        p->state = known ? KNOWN : OPEN;
+        if (known) {
+            memcpy(&p->found, s->message.data, sizeof(p->found));
             tl->parts_scouted++;
             tl->done += p->end - p->from;
         }
@@ -117,7 +119,7 @@ static void hear(struct cv_timeline *tl, struct cv_search *s, int wait_ms)
 }
 
 /* Does a later part than this hold a place? */
-static bool is_moot(struct cv_search *s, uint64_t number)
+static bool is_moot(struct search *s, uint64_t number)
 {
     for (uint64_t n = s->first; n < number; n++) {
         const struct part *p = part_at(s, n);
@@ -128,45 +130,30 @@ static bool is_moot(struct cv_search *s, uint64_t number)
     return false;
 }
 
-void cv_search_turn(struct cv_timeline *tl)
+static void turn(void *arg)
 {
-    struct cv_search *s = tl->search;
-    if (s != NULL && s->has_scouts) {
-        hear(tl, s, 0);
+    struct search *s = arg;
+    if (s->has_scouts) {
+        hear(s->tl, s, 0);
         share(s);
-        tl->moot = s->is_here && is_moot(s, s->here);
+        s->tl->moot = s->is_here && is_moot(s, s->here);
     }
 }
 
-static bool go_on(void *arg, uint64_t done, uint64_t total)
-{
-    const int *link = arg;
-    (void)done;
-    (void)total;
-    return cv_scout_wanted(*link);
-}
-
-/* In a scout. Its checkpoints serve nobody but itself, so they are few; there is no thread to pack them. */
 static void serve_search(void *arg, int link)
 {
     struct cv_timeline *tl = arg;
     struct cv_scout_part part;
     struct cv_found found;
-    tl->search = NULL;
-    tl->config.worker = NULL;
-    tl->config.copier = NULL;
-    tl->config.spacing = tl->config.spacing < CV_TIMELINE_JUMP_STEPS
-                             ? CV_TIMELINE_JUMP_STEPS
-                             : tl->config.spacing;
-    cv_timeline_progress(tl, go_on, &link);
+    cv_timeline_become_scout(tl, &link);
     while (cv_scout_take(link, &part) &&
            cv_interval_search(tl, part.from, part.end, &found) == CV_REPLAY_REACHED &&
-           cv_scout_answer(link, &part, &found)) {
+           cv_scout_say(link, &part, true, &found, sizeof(found))) {
     }
 }
 
 /* Once it has become long, and as long as there is much to come. */
-static void call_scouts(struct cv_timeline *tl, struct cv_search *s)
+static void call_scouts(struct cv_timeline *tl, struct search *s)
 {
     const struct cv_copier *copier = tl->config.copier;
     cv_icount end = part_at(s, s->first)->end;
@@ -181,7 +168,7 @@ static void call_scouts(struct cv_timeline *tl, struct cv_search *s)
 
 /* -- searching --------------------------------------------------------------------------------- */
 
-static enum cv_replay_exit search_here(struct cv_timeline *tl, struct cv_search *s,
+static enum cv_replay_exit search_here(struct cv_timeline *tl, struct search *s,
                                        uint64_t number)
 {
     struct part *p = part_at(s, number);
@@ -199,7 +186,7 @@ static enum cv_replay_exit search_here(struct cv_timeline *tl, struct cv_search 
 }
 
 /* Leaves behind what is known to hold nothing. True: *best is the answer, which may be none. */
-static bool is_settled(struct cv_search *s, struct cv_found *best)
+static bool is_settled(struct search *s, struct cv_found *best)
 {
     while (s->first < s->last && part_at(s, s->first)->state == KNOWN) {
         *best = part_at(s, s->first)->found;
@@ -211,7 +198,7 @@ static bool is_settled(struct cv_search *s, struct cv_found *best)
     return s->first == s->last && s->end == s->begin;
 }
 
-static enum cv_replay_exit search_parts(struct cv_timeline *tl, struct cv_search *s,
+static enum cv_replay_exit search_parts(struct cv_timeline *tl, struct search *s,
                                         struct cv_found *best)
 {
     *best = (struct cv_found){.found = false};
@@ -239,10 +226,12 @@ static enum cv_replay_exit search_parts(struct cv_timeline *tl, struct cv_search
 static enum cv_replay_exit search(struct cv_timeline *tl, cv_icount end,
                                   struct cv_found *best)
 {
-    struct cv_search s = {.begin = cv_checkpoints_icount(tl->store, 0), .end = end};
-    tl->search = &s;
+    struct search s = {
+        .tl = tl, .begin = cv_checkpoints_icount(tl->store, 0), .end = end};
+    tl->turn = turn;
+    tl->turn_arg = &s;
     enum cv_replay_exit out = search_parts(tl, &s, best);
-    tl->search = NULL;
+    tl->turn = NULL;
     cv_scouts_end(&s.scouts);
     return out;
 }

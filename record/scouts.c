@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
-/* Both ends are one program in one memory layout: structs go as they are. */
-struct answer {
-    struct cv_scout_part part;
-    struct cv_found found;
+/* Before what a scout says. Both ends are one program in one memory layout: structs go as they are. */
+struct head {
+    uint64_t part;
+    uint64_t last;
 };
 
 /* -- here -------------------------------------------------------------------------------------- */
@@ -58,6 +58,7 @@ bool cv_scouts_tell(struct cv_scouts *scouts, const struct cv_scout_part *part)
             (ssize_t)sizeof(*part)) {
             s->part = *part;
             s->busy = true;
+            s->held = false;
             return true;
         }
         dismiss(scouts, i);
@@ -65,49 +66,52 @@ bool cv_scouts_tell(struct cv_scouts *scouts, const struct cv_scout_part *part)
     return false;
 }
 
-bool cv_scouts_any_busy(const struct cv_scouts *scouts)
+struct cv_scout *cv_scouts_with(struct cv_scouts *scouts, uint64_t id)
 {
-    bool any = false;
     for (unsigned i = 0; i < scouts->count; i++) {
-        any = any || scouts->list[i].busy;
+        if (scouts->list[i].busy && scouts->list[i].part.id == id) {
+            return &scouts->list[i];
+        }
     }
-    return any;
+    return NULL;
 }
 
-/* An answer from scout i, or the news that none will come. */
-static bool hear_from(struct cv_scouts *scouts, unsigned i, struct cv_scout_part *part,
-                      bool *searched, struct cv_found *found)
+/* What scout i says, or the news that nothing more will come. */
+static bool hear_from(struct cv_scouts *scouts, unsigned i,
+                      struct cv_scout_message *message)
 {
     struct cv_scout *s = &scouts->list[i];
-    struct answer answer;
-    ssize_t n = recv(s->link, &answer, sizeof(answer), MSG_DONTWAIT);
+    struct head head = {0, 0};
+    struct iovec parts[2] = {{&head, sizeof(head)}, {message->data, sizeof(message->data)}};
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t n = recvmsg(s->link, &msg, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
-    *part = s->part;
-    *searched = n == (ssize_t)sizeof(answer) && answer.part.id == s->part.id;
-    s->busy = false;
-    if (*searched) {
-        *found = answer.found;
-    } else {
+    message->part = s->part.id;
+    message->gone = n < (ssize_t)sizeof(head) || head.part != s->part.id;
+    message->last = !message->gone && head.last != 0;
+    message->len = message->gone ? 0 : (size_t)n - sizeof(head);
+    s->busy = !message->last;
+    if (message->gone) {
         dismiss(scouts, i);
     }
     return true;
 }
 
-bool cv_scouts_hear(struct cv_scouts *scouts, int wait_ms, struct cv_scout_part *part,
-                    bool *searched, struct cv_found *found)
+bool cv_scouts_hear(struct cv_scouts *scouts, int wait_ms,
+                    struct cv_scout_message *message)
 {
     struct pollfd fds[CV_COPIES_MAX];
     for (unsigned i = 0; i < scouts->count; i++) {
         const struct cv_scout *s = &scouts->list[i];
-        fds[i] = (struct pollfd){.fd = s->busy ? s->link : -1, .events = POLLIN};
+        fds[i] = (struct pollfd){.fd = s->busy && !s->held ? s->link : -1, .events = POLLIN};
     }
     if (poll(fds, scouts->count, wait_ms) <= 0) {
         return false;
     }
     for (unsigned i = 0; i < scouts->count; i++) {
-        if (fds[i].revents != 0 && hear_from(scouts, i, part, searched, found)) {
+        if (fds[i].revents != 0 && hear_from(scouts, i, message)) {
             return true;
         }
     }
@@ -125,14 +129,17 @@ bool cv_scout_take(int link, struct cv_scout_part *part)
     return n == (ssize_t)sizeof(*part);
 }
 
-bool cv_scout_answer(int link, const struct cv_scout_part *part,
-                     const struct cv_found *found)
+bool cv_scout_say(int link, const struct cv_scout_part *part, bool last, const void *data,
+                  size_t len)
 {
-    struct answer answer;
-    memset(&answer, 0, sizeof(answer)); /* padding too */
-    answer.part = *part;
-    answer.found = *found;
-    return send(link, &answer, sizeof(answer), MSG_NOSIGNAL) == (ssize_t)sizeof(answer);
+    struct head head = {part->id, last};
+    struct iovec parts[2] = {{&head, sizeof(head)}, {(void *)(uintptr_t)data, len}};
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t n;
+    do {
+        n = sendmsg(link, &msg, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)(sizeof(head) + len);
 }
 
 bool cv_scout_wanted(int link)

@@ -165,8 +165,30 @@ bool cv_timeline_ask(struct cv_timeline *tl)
         uint64_t done = tl->done < tl->total ? tl->done : tl->total;
         tl->cancelled = tl->cancelled || !tl->progress(tl->progress_arg, done, tl->total);
     }
-    cv_search_turn(tl);
+    if (tl->turn != NULL) {
+        tl->turn(tl->turn_arg);
+    }
     return !tl->cancelled && !tl->moot;
+}
+
+static bool is_wanted(void *arg, uint64_t done, uint64_t total)
+{
+    const int *link = arg;
+    (void)done;
+    (void)total;
+    return cv_scout_wanted(*link);
+}
+
+/* Its checkpoints serve nobody but itself, so they are few; there is no thread to pack them. */
+void cv_timeline_become_scout(struct cv_timeline *tl, const int *link)
+{
+    tl->turn = NULL;
+    tl->config.worker = NULL;
+    tl->config.copier = NULL;
+    if (tl->config.spacing < CV_TIMELINE_JUMP_STEPS) {
+        tl->config.spacing = CV_TIMELINE_JUMP_STEPS;
+    }
+    cv_timeline_progress(tl, is_wanted, (void *)(uintptr_t)link);
 }
 
 enum cv_replay_exit cv_timeline_advance(struct cv_timeline *tl, cv_icount limit)

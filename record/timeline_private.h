@@ -10,7 +10,6 @@
 #include "record/timeline.h"
 
 struct cv_pages;
-struct cv_search;
 
 #define CV_TIMELINE_NOWHERE CV_NEVER
 #define CV_TIMELINE_ASK_PLACES 64u /* places that did not count between two questions whether to go on */
@@ -39,8 +38,9 @@ struct cv_timeline {
     cv_icount goal;  /* where it goes; NOWHERE: just forward */
     cv_icount focus; /* around here checkpoints are dense; NOWHERE: where the machine is */
     cv_icount home;  /* where it began; the checkpoint before is kept */
-    struct cv_search *search; /* of a travel backwards (reverse.c) */
-    bool moot;                /* what is being searched here is not wanted any more */
+    void (*turn)(void *arg); /* by cv_timeline_ask(): what goes on beside the travel */
+    void *turn_arg;
+    bool moot; /* what is being searched here is not wanted any more */
 };
 
 cv_icount cv_timeline_now(const struct cv_timeline *tl);
@@ -63,12 +63,17 @@ void cv_timeline_begin(struct cv_timeline *tl, uint64_t total, cv_icount goal);
 /* What a travel that may have been cut short comes to: then it stands where it began. */
 enum cv_replay_exit cv_timeline_finish(struct cv_timeline *tl, enum cv_replay_exit out);
 
+/* The last place in a part, if any. */
+struct cv_found {
+    bool found;
+    struct cv_stop_place place;
+};
 /* interval.c: the last place in [floor, end) that counts. REACHED, and *best; the machine is left anywhere in it. */
 enum cv_replay_exit cv_interval_search(struct cv_timeline *tl, cv_icount floor, cv_icount end,
                                        struct cv_found *best);
 
-/* reverse.c: scouts are heard, and told more; by cv_timeline_ask(). */
-void cv_search_turn(struct cv_timeline *tl);
+/* scouts' side of a travel: what a forked copy of the timeline is to be like. */
+void cv_timeline_become_scout(struct cv_timeline *tl, const int *link);
 
 /* spacing.c: where checkpoints are worth their memory. The next place ahead for one, or NOWHERE. */
 cv_icount cv_spacing_next(const struct cv_timeline *tl);

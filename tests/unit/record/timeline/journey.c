@@ -161,8 +161,9 @@ void journey_list(struct journey *j)
             break;
         }
     }
-    if (cv_vm_hit(vm) != NULL) {
-        add_hit(j, replay); /* the step that ended the machine */
+    const struct journey_event *last = &j->events[j->event_count - 1];
+    if (cv_vm_hit(vm) != NULL && (last->is_break || last->at != cv_vm_hit(vm)->step)) {
+        add_hit(j, replay); /* the step that ended the machine, unless the run told of it */
     }
     cr_assert_eq(cv_replay_icount(replay), j->end);
     cv_replay_free(replay);

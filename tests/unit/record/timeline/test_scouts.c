@@ -56,9 +56,9 @@ Test(scouts, the_places_are_those_of_a_search_without_them, .timeout = 300)
 {
     struct scene s;
     open_scene(&s, 3, 3000);
-    go_back_from_everywhere(&s, 300);
-    cr_assert_gt(s.hand.started, 300);
-    cr_assert_gt(close_scene(&s), 300);
+    go_back_from_everywhere(&s, 150);
+    cr_assert_gt(s.hand.started, 150);
+    cr_assert_gt(close_scene(&s), 150);
 }
 
 Test(scouts, one_that_dies_costs_nothing_but_time, .timeout = 300)
@@ -68,7 +68,7 @@ Test(scouts, one_that_dies_costs_nothing_but_time, .timeout = 300)
     s.hand.kill_each = 2;
     s.hand.kill_us = 4000;
     s.hand.refuse_each = 7;
-    go_back_from_everywhere(&s, 300);
+    go_back_from_everywhere(&s, 150);
     cr_assert_gt(close_scene(&s), 30);
 }
 
