@@ -105,6 +105,29 @@ def kernel(directory, walk, wanted):
     check(marks == sorted(marks, key=lambda m: m["icount"]), "not in order")
 
 
+def trouble(directory, what, words, wanted, text):
+    """What Debian's cloud kernel's own watchdogs find is a mark at the very byte that ends their line, in the recording
+    and in replays of it."""
+    image = os.path.join(GUESTS, "vmlinuz-cloud")
+    initrd = os.path.join(GUESTS, "initrd-trouble.cpio.gz")
+    if not os.path.exists(image) or not os.path.exists(initrd):
+        raise Skip("no kernel in %s: tests/support/guests.sh makes it" % GUESTS)
+    trace = os.path.join(directory, "t.cvt")
+    console, _ = expect(0, "record", "--kernel", image, "--initrd", initrd, "--memory", "256M", "--append",
+                        "console=ttyS0 panic=-1 trouble=%s %s" % (what, words), "--pace", "fast", "-o", trace)
+    console = console.decode(errors="replace")
+    marks = info(trace)["marks"]
+    check([m["kind"] for m in marks] == [wanted] * len(marks) and marks, marks)
+    said = [line.rstrip("\r") for line in console.split("\n") if re.search(text, line)]
+    check(len(said) == len(marks), "%s on the console, %s marked" % (said, marks))
+    for mark, line in list(zip(marks, said))[:2]:
+        check(line_at(trace, mark) == line, "%s: %r" % (mark, line_at(trace, mark)))
+        out, _ = expect(0, "replay", trace, "--console", "--to", mark["icount"] + 1)
+        check(out.decode(errors="replace").endswith(line + "\r\n"), "one step behind %s: %r" % (mark, out[-200:]))
+    check(replayed(trace) == marks, "the replay's are others")
+    check(verify(trace)["result"] == "exact", "verify")
+
+
 case("marks: a flood of reports", guest)
 case("marks: names", names)
 case("marks: patterns", patterns)
@@ -112,5 +135,11 @@ case("marks: kill -9", cut)
 case("marks: a kernel's oops", kernel, "null", ["oops-1"])
 case("marks: a kernel's general protection fault", kernel, "uaf", ["oops-1"])
 case("marks: a kernel's hung task", kernel, "wakeup", ["hung-task-1", "hung-task-2"])
+case("marks: a kernel's watchdog: soft lockup", trouble, "lockup", "watchdog_thresh=1", "lockup",
+     r"^\[.*\] watchdog: BUG: soft lockup - CPU#0 stuck for \d+s! \[trouble:\d+\]")
+case("marks: a kernel's watchdog: RCU stall", trouble, "stall", "nowatchdog rcupdate.rcu_cpu_stall_timeout=3", "rcu-stall",
+     r"^\[.*\] rcu: INFO: rcu_\w+ (self-)?detected stall")
+case("marks: a kernel's watchdog: hung task", trouble, "hang", "", "hung-task",
+     r"^\[.*\] INFO: task trouble:\d+ blocked for more than \d+ seconds")
 case("marks: a program's last words", kernel, "heap", ["pattern-1"])
 finish()

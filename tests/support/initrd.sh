@@ -5,6 +5,7 @@
 #   initrd-crash.cpio.gz  loads tests/guest/module/crash.ko some time after boot; -crash-686-pae in that kernel
 #   initrd-load.cpio.gz   load=N rounds of mixed work, then the same crash
 #   initrd-walk.cpio.gz   four bugs to be traced backwards (docs/debugging.md): the modules walk_*.ko, the program walk_heap
+#   initrd-trouble.cpio.gz  trouble=lockup, stall or hang, as the kernel's own watchdogs see them
 #   initrd-bench.cpio.gz  the micro workloads of `make bench`
 #   initrd-work.cpio.gz   does some of everything, says what came out, powers off; -work-i386 the same in 32-bit code
 # Those in 32-bit code only when their kernels are there.
@@ -76,7 +77,7 @@ pack() {
 }
 
 modules "$dir/headers" "$release" x86
-for name in crash walk_null walk_uaf walk_wakeup; do
+for name in crash walk_null walk_uaf walk_wakeup trouble; do
     place "$work/module/$name.ko" "$dir/$name.ko"
 done
 # Not where busybox lies: breakpoints are about addresses in whatever address space.
@@ -89,6 +90,7 @@ pack shell busybox shell
 pack crash busybox crash "$dir/crash.ko"
 pack load busybox load "$dir/crash.ko"
 pack walk busybox walk "$dir/walk_null.ko" "$dir/walk_uaf.ko" "$dir/walk_wakeup.ko" "$work/walk_heap"
+pack trouble busybox trouble "$dir/trouble.ko"
 pack bench busybox bench "$work/bench"
 pack work busybox work
 if [ -f "$dir/busybox-i386" ]; then
