@@ -49,7 +49,7 @@ APP_SRC  := $(filter-out app/main.c,$(wildcard app/*.c app/engine/*.c app/contro
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 # host/ is apart from app so that tests can link the machine's needs without the program.
 LIBS := $(B)/libcv-app.a $(B)/libcv-debugger.a $(B)/libcv-record.a $(B)/libcv-core.a $(B)/libcv-host.a
-LINK_LIBS = -Wl,--start-group $(LIBS) -Wl,--end-group -llz4 -lxxhash -ldw -lelf -lseccomp $(JSON_LIBS) -lpthread
+LINK_LIBS = -Wl,--start-group $(LIBS) -Wl,--end-group -llz4 -lxxhash -ldw -lelf -lZydis -lseccomp $(JSON_LIBS) -lpthread
 
 .DELETE_ON_ERROR:
 .PHONY: all help deps demo test test-quick soak bench asan lint fuzz install clean
@@ -106,7 +106,7 @@ UNIT_core-load := tests/support/images.c
 define UNIT_RULE
 $(B)/unit/$(call unit_name,$(1)): $(call obj,$(wildcard $(1)/*.c) $(UNIT_$(call unit_name,$(1)))) $(LIBS)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) -lcriterion -lZydis -lm
+	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LINK_LIBS) -lcriterion -lm
 endef
 $(foreach d,$(UNIT_DIRS),$(eval $(call UNIT_RULE,$(d))))
 .PHONY: unit

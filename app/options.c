@@ -68,7 +68,7 @@ static const struct option_row ROWS[] = {
     {OPT_EVENTS, "--events", NULL, CV_COMMAND_INFO, "list the logged inputs"},
     {OPT_AT, "--at", "POS", CV_COMMAND_DEBUG | CV_COMMAND_GDBSERVER,
      "where to stand first (default: the crash, else the end)"},
-    {OPT_VMLINUX, "--vmlinux", "FILE", CV_COMMAND_DEBUG, "symbols for gdb"},
+    {OPT_VMLINUX, "--vmlinux", "FILE", CV_COMMAND_DEBUG | CV_COMMAND_GDBSERVER, "the guest kernel's symbols; debug: for gdb, too"},
     {OPT_SOCKET, "--socket", "PATH", CV_COMMAND_GDBSERVER, "UNIX socket to listen on"},
     {OPT_TCP, "--tcp", "127.0.0.1:PORT", CV_COMMAND_GDBSERVER, "TCP port on loopback instead"},
     {OPT_BOUND, "--checkpoint-memory", "SIZE", CV_COMMAND_DEBUG | CV_COMMAND_GDBSERVER | CV_COMMAND_QUERY,

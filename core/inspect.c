@@ -85,6 +85,13 @@ static uint32_t read_x87_control(const struct cv_cpu *cpu, unsigned reg)
     }
 }
 
+/* SDM 3A "Logical Address Translation in IA-32e Mode": 64-bit code has no base; elsewhere linear addresses are 32 bits wide. */
+static uint64_t linear_pc(const struct cv_cpu *cpu)
+{
+    return (cpu->mode & CV_MODE_CS64) != 0 ? cpu->rip
+                                           : (uint32_t)(cpu->seg[CV_CS].base + cpu->rip);
+}
+
 static uint64_t read_system(struct cv_vm *vm, unsigned reg)
 {
     const struct cv_cpu *cpu = &vm->cpu;
@@ -111,6 +118,16 @@ static uint64_t read_system(struct cv_vm *vm, unsigned reg)
         return cpu->dr[6];
     case CV_REG_DR7:
         return cpu->dr[7];
+    case CV_REG_GDTR_BASE:
+        return cpu->gdtr.base;
+    case CV_REG_GDTR_LIMIT:
+        return cpu->gdtr.limit;
+    case CV_REG_IDTR_BASE:
+        return cpu->idtr.base;
+    case CV_REG_IDTR_LIMIT:
+        return cpu->idtr.limit;
+    case CV_REG_LINEAR_PC:
+        return linear_pc(cpu);
     default:
         return cpu->dr[reg - CV_REG_DR0];
     }

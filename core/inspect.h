@@ -20,7 +20,10 @@ enum cv_reg {
     CV_REG_FOSEG, CV_REG_FOOFF, CV_REG_FOP, CV_REG_XMM0, CV_REG_MXCSR = CV_REG_XMM0 + 16,
     CV_REG_YMMH0, CV_REG_FS_BASE = CV_REG_YMMH0 + 16, CV_REG_GS_BASE, CV_REG_K_GS_BASE,
     CV_REG_CR0, CV_REG_CR2, CV_REG_CR3, CV_REG_CR4, CV_REG_CR8, CV_REG_EFER,
-    CV_REG_DR0, CV_REG_DR1, CV_REG_DR2, CV_REG_DR3, CV_REG_DR6, CV_REG_DR7, CV_REG_COUNT
+    CV_REG_DR0, CV_REG_DR1, CV_REG_DR2, CV_REG_DR3, CV_REG_DR6, CV_REG_DR7,
+    CV_REG_GDTR_BASE, CV_REG_GDTR_LIMIT, CV_REG_IDTR_BASE, CV_REG_IDTR_LIMIT,
+    CV_REG_LINEAR_PC, /* where the next instruction is: rip, and outside 64-bit code the base of CS besides */
+    CV_REG_COUNT
 };
 
 /* Bytes of a register: 8 for general and system, 4 for eflags and selectors and x87 control, 10 for st,

@@ -31,6 +31,7 @@ struct cv_session {
     struct cv_agent_host host;
     struct cv_stop_table *stops;
     struct cv_bookmarks marks;
+    struct cv_halts halts;
     struct cv_stop_place place; /* where the last move ended, when something stopped it */
     uint32_t reasons[REASONS_MAX];
     size_t reason_count;
@@ -160,6 +161,11 @@ struct cv_stop_table *cv_session_stops(struct cv_session *session)
 struct cv_bookmarks *cv_session_bookmarks(struct cv_session *session)
 {
     return &session->marks;
+}
+
+struct cv_halts *cv_session_halts(struct cv_session *session)
+{
+    return &session->halts;
 }
 
 const struct cv_stop_place *cv_session_place(const struct cv_session *session)
@@ -342,13 +348,29 @@ static enum cv_stop_reason run_backward(struct cv_session *session)
     return why == CV_STOP_STEP || why == CV_STOP_HISTORY_END ? CV_STOP_HISTORY_BEGIN : why;
 }
 
+/* As far as a halt; a breakpoint there is met as well. */
+static enum cv_stop_reason run_to_halt(struct cv_session *session, cv_icount halt)
+{
+    enum cv_stop_reason why = stop_of(cv_timeline_run(session->timeline, halt));
+    note_place(session, why);
+    session->behind_hit = why == CV_STOP_HIT;
+    if (why == CV_STOP_STEP && cv_stop_arrive(session->stops)) {
+        session->place = (struct cv_stop_place){.at = halt, .is_break = true};
+        why = CV_STOP_BREAK;
+    }
+    return why;
+}
+
 enum cv_stop_reason cv_session_continue(struct cv_session *session)
 {
+    cv_icount halt;
     begin_move(session);
     if (!arm(session, CV_STOP_WAY_FORWARD)) {
         return CV_STOP_INTERRUPT;
     }
-    enum cv_stop_reason why = run_forward(session);
+    bool halts = cv_halts_above(&session->halts, cv_session_icount(session), &halt) &&
+                 halt < cv_session_end(session);
+    enum cv_stop_reason why = halts ? run_to_halt(session, halt) : run_forward(session);
     if (why == CV_STOP_BREAK || why == CV_STOP_HIT) {
         add_reasons(session, &session->place);
     }
@@ -383,11 +405,20 @@ static enum cv_stop_reason reasons_backward(struct cv_session *session, enum cv_
 
 enum cv_stop_reason cv_session_reverse_continue(struct cv_session *session)
 {
+    cv_icount halt = 0;
+    bool halts = cv_halts_below(&session->halts, cv_session_icount(session), &halt);
     begin_move(session);
+    if (halts && cv_stop_next(session->stops, 0) == 0) {
+        return cv_session_seek(session, halt);
+    }
     if (!arm(session, CV_STOP_WAY_BACKWARD)) {
         return CV_STOP_INTERRUPT;
     }
     enum cv_stop_reason why = run_backward(session);
+    bool found = why == CV_STOP_BREAK || why == CV_STOP_HIT;
+    if (halts && (why == CV_STOP_HISTORY_BEGIN || (found && session->place.at < halt))) {
+        return cv_session_seek(session, halt);
+    }
     return why == CV_STOP_BREAK || why == CV_STOP_HIT ? reasons_backward(session, why) : why;
 }
 

@@ -10,6 +10,7 @@
 
 #include "debugger/bookmarks.h"
 #include "debugger/frontend.h"
+#include "debugger/halts.h"
 #include "debugger/stops.h"
 #include "record/timeline.h"
 
@@ -26,6 +27,8 @@ cv_icount cv_session_end(const struct cv_session *session);
 
 /* Entries are added, taken out and removed there, between moves. */
 struct cv_stop_table *cv_session_stops(struct cv_session *session);
+/* Icounts at which continue and reverse-continue end, too: CV_STOP_STEP, standing there. */
+struct cv_halts *cv_session_halts(struct cv_session *session);
 /* Who serves conditions and commands from now on (copied); NULL: registers by the numbers of core/inspect.h, memory by
  * the tables of the CPU, and nobody prints. */
 void cv_session_set_host(struct cv_session *session, const struct cv_agent_host *host);

@@ -17,7 +17,6 @@ import struct
 
 import gdb
 
-CV_MOVED = "gdb does not notice this move"
 CV_PERCPU = ".data..percpu"
 CV_CACHE = "set index-cache enabled "
 
@@ -35,9 +34,9 @@ def cv_is_connected():
 
 
 def cv_place():
-    """The icount where the machine stands; None: this is no Chronovisor."""
+    """The icount where the machine stands; None: this is no Chronovisor. The server learns that we look for ourselves."""
     try:
-        return int(cv_ask("when-ticks").rsplit(":", 1)[1])
+        return int(cv_ask("follow").rsplit(":", 1)[1])
     except (gdb.error, IndexError, ValueError):
         return None
 
@@ -259,7 +258,7 @@ cv symbols FILE -- load symbols; a Linux kernel's are moved to where it is"""
             said = cv_ask(argument)
         finally:
             cv_follower.busy = False
-        gdb.write("".join(line for line in said.splitlines(True) if not line.startswith(CV_MOVED)))
+        gdb.write(said)
         if cv_follower.asked() and before is not None:
             gdb.execute("frame")
 
@@ -284,3 +283,4 @@ cv_setting("set breakpoint always-inserted on")
 gdb.execute("define hook-add-symbol-file\npython cv_kernel.other_file()\nend")
 gdb.execute("define hookpost-monitor\npython cv_follower.asked()\nend")
 gdb.execute("define hookpost-symbol-file\npython cv_kernel.reloaded()\nend")
+cv_follower.stopped()

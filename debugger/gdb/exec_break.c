@@ -186,5 +186,6 @@ void cv_gdb_break_drop_all(struct cv_gdb *gdb)
 {
     cv_stop_remove_client(cv_session_stops(gdb->session), CV_GDB_CLIENT_POINT);
     cv_stop_remove_client(cv_session_stops(gdb->session), CV_GDB_CLIENT_MONITOR);
+    cv_session_halts(gdb->session)->count = 0;
     cv_gdb_points_fini(&gdb->points);
 }

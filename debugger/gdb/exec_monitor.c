@@ -40,6 +40,12 @@ static void run_when_ticks(struct cv_gdb *gdb, const char *args)
                  (unsigned long long)cv_session_icount(gdb->session));
 }
 
+static void run_follow(struct cv_gdb *gdb, const char *args)
+{
+    gdb->follows = true;
+    run_when_ticks(gdb, args);
+}
+
 static void run_when_end(struct cv_gdb *gdb, const char *args)
 {
     (void)args;
@@ -86,14 +92,20 @@ static void run_info_replay(struct cv_gdb *gdb, const char *args)
                  (unsigned long long)stats.checkpoints, (unsigned long long)stats.versions,
                  (unsigned long long)(stats.version_bytes >> 10),
                  (unsigned long long)stats.seeks, (unsigned long long)stats.parts_scouted);
+    const struct cv_halts *halts = cv_session_halts(gdb->session);
+    for (size_t i = 0; i < halts->count; i++) {
+        cv_gdb_print(gdb, "moves stop at icount %llu\n", (unsigned long long)halts->list[i]);
+    }
 }
 
 /* -- going elsewhere --------------------------------------------------------------------------- */
 
 void cv_gdb_tell_move(struct cv_gdb *gdb)
 {
-    cv_gdb_print(gdb, "gdb does not notice this move: run \"maintenance flush register-cache\" "
-                      "now.\n");
+    if (!gdb->follows) {
+        cv_gdb_print(gdb, "gdb does not notice this move: run \"maintenance flush "
+                          "register-cache\" now.\n");
+    }
 }
 
 static bool travel(struct cv_gdb *gdb, cv_icount icount)
@@ -276,6 +288,7 @@ static const struct verb VERBS[] = {
     {"info checkpoints", "", "the bookmarks made with `checkpoint`", run_info_checkpoints},
     {"when", "", "where the machine stands", run_when},
     {"when-ticks", "", "the same as a bare number", run_when_ticks},
+    {"follow", "", "the same, from a gdb that sees moves of the machine by itself, as chronovisor.py does", run_follow},
     {"when-end", "", "the last position of the recording", run_when_end},
     {"elapsed-time", "", "guest time since reset", run_elapsed_time},
     {"digest", "", "what `chronovisor verify --to` prints of the state here", run_digest},
@@ -299,6 +312,10 @@ static const struct verb VERBS[] = {
     {"unwatch", " N", "take one away", cv_gdb_verb_unwatch},
     {"mark", " NAME", "name this position, for `seek mark:NAME`", cv_gdb_verb_mark},
     {"marks", "", "the names given", cv_gdb_verb_marks},
+    {"disas", " [ADDR [N]]", "instructions at a linear address, here if none is given, in the CPU's mode", cv_gdb_verb_disas},
+    {"replay_break", " POS", "stop at this icount, going either way", cv_gdb_verb_halt},
+    {"rrbreakpoint", " POS", "the same", cv_gdb_verb_halt},
+    {"replay_delete_break", " [N]", "no more at icount N, or at any", cv_gdb_verb_unhalt},
     {"phys", " on|off", "take memory addresses as guest physical", run_phys},
     {"arch", " i386|x86-64", "as what the guest is debugged; takes effect when gdb connects", run_arch},
     {"query", " QUESTION", "last-write, values, calls, printf, events, console, when, marks; as `chronovisor query`",

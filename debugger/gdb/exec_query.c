@@ -61,9 +61,27 @@ static void send_part(struct cv_gdb *gdb, const struct cv_request *r, const char
     cv_reply_bytes(&gdb->reply, document + r->addr, last ? left : part);
 }
 
+/* "running, CPL 0": what gdb shows in parentheses behind the thread's name. */
+static size_t describe_thread(struct cv_gdb *gdb, char *text, size_t cap)
+{
+    struct cv_vm *vm = cv_session_vm(gdb->session);
+    return cv_format(text, cap, "%s, CPL %u", cv_inspect_halted(vm, 0) ? "halted" : "running",
+                     cv_cpu_cpl(cv_vm_cpu(vm, 0)));
+}
+
+/* qThreadExtraInfo: for a gdb without the document of threads the task belongs to it. */
+static void tell_thread(struct cv_gdb *gdb)
+{
+    char text[160];
+    size_t len = cv_gdb_guest_thread(gdb, 0, text, sizeof(text));
+    len += cv_format(text + len, sizeof(text) - len, ", ");
+    len += describe_thread(gdb, text + len, sizeof(text) - len);
+    cv_reply_hex(&gdb->reply, text, len);
+}
+
 static void transfer(struct cv_gdb *gdb, const struct cv_request *r)
 {
-    char threads[300], name[64];
+    char threads[300], name[64], state[64];
     const char *document;
     size_t len;
     if (strcmp(r->object, "features") == 0) {
@@ -78,10 +96,11 @@ static void transfer(struct cv_gdb *gdb, const struct cv_request *r)
         len = strlen(document);
     } else if (strcmp(r->object, "threads") == 0) {
         cv_gdb_guest_thread(gdb, 0, name, sizeof(name));
+        describe_thread(gdb, state, sizeof(state));
         len = cv_format(threads, sizeof(threads),
                         "<?xml version=\"1.0\"?>\n<threads>\n"
-                        "<thread id=\"%s\" core=\"0\" name=\"%s\"/>\n</threads>\n",
-                        gdb->multiprocess ? "p1.1" : "1", name);
+                        "<thread id=\"%s\" core=\"0\" name=\"%s\">%s</thread>\n</threads>\n",
+                        gdb->multiprocess ? "p1.1" : "1", name, state);
         document = threads;
     } else if (strcmp(r->object, "exec-file") == 0 && gdb->config.exec_file != NULL) {
         document = gdb->config.exec_file;
@@ -90,16 +109,6 @@ static void transfer(struct cv_gdb *gdb, const struct cv_request *r)
         return; /* unknown object: empty */
     }
     send_part(gdb, r, document, len);
-}
-
-static void describe_thread(struct cv_gdb *gdb)
-{
-    char text[64];
-    struct cv_vm *vm = cv_session_vm(gdb->session);
-    size_t len = cv_format(text, sizeof(text), "%s, CPL %u",
-                           cv_inspect_halted(vm, 0) ? "halted" : "running",
-                           cv_cpu_cpl(cv_vm_cpu(vm, 0)));
-    cv_reply_hex(&gdb->reply, text, len);
 }
 
 static void tell_offsets(struct cv_gdb *gdb)
@@ -146,7 +155,7 @@ void cv_gdb_query(struct cv_gdb *gdb, const struct cv_request *r)
             cv_reply_text(&gdb->reply, "E01");
             break;
         }
-        describe_thread(gdb);
+        tell_thread(gdb);
         break;
     case CV_REQUEST_THREAD_ALIVE:
     case CV_REQUEST_SET_THREAD:

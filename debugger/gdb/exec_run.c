@@ -133,6 +133,15 @@ static void tell_others(struct cv_gdb *gdb)
     }
 }
 
+/* Nor of icounts that were to stop a move (debugger/halts.h). */
+static void tell_halt(struct cv_gdb *gdb)
+{
+    cv_icount here = cv_session_icount(gdb->session);
+    if (cv_halts_has(cv_session_halts(gdb->session), here)) {
+        cv_gdb_print(gdb, "Stop at icount %llu\n", (unsigned long long)here);
+    }
+}
+
 void cv_gdb_run_move(struct cv_gdb *gdb, const struct cv_request *r)
 {
     cv_gdb_break_sweep(gdb);
@@ -154,6 +163,8 @@ void cv_gdb_run_move(struct cv_gdb *gdb, const struct cv_request *r)
         tell_divergence(gdb);
     } else if (gdb->stop == CV_STOP_BREAK || gdb->stop == CV_STOP_HIT) {
         tell_others(gdb);
+    } else if (gdb->stop == CV_STOP_STEP) {
+        tell_halt(gdb);
     }
     cv_gdb_run_stop_reply(gdb);
 }

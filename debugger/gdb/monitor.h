@@ -22,6 +22,10 @@ void cv_gdb_verb_watches(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_unwatch(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_mark(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_marks(struct cv_gdb *gdb, const char *args);
+/* exec_place.c: code in the mode of the CPU; icounts to stop at */
+void cv_gdb_verb_disas(struct cv_gdb *gdb, const char *args);
+void cv_gdb_verb_halt(struct cv_gdb *gdb, const char *args);
+void cv_gdb_verb_unhalt(struct cv_gdb *gdb, const char *args);
 
 /* Takes one word, the blanks behind it too; "" at the end. At most cap - 1 bytes; longer ones are cut. */
 void cv_gdb_word(const char **args, char *word, size_t cap);

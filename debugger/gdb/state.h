@@ -42,6 +42,7 @@ struct cv_gdb {
     uint64_t late_interrupt_ms; /* host time of a Ctrl-C that crossed a stop reply; 0: none */
     /* what the client understands */
     bool multiprocess, swbreak, hwbreak, error_message;
+    bool follows; /* sees by itself that a verb moved the machine: it runs our chronovisor.py */
     /* request under way */
     uint8_t payload[CV_PACKET_MAX + 1];
     struct cv_reply reply;

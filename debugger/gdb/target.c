@@ -51,6 +51,7 @@ static const struct {
     {CV_REG_FS_BASE, 4}, {CV_REG_GS_BASE, 4},
     {CV_REG_CR0, 4}, {CV_REG_CR2, 4}, {CV_REG_CR3, 4}, {CV_REG_CR4, 4}, {CV_REG_EFER, 8},
     {CV_REG_DR0, 4}, {CV_REG_DR1, 4}, {CV_REG_DR2, 4}, {CV_REG_DR3, 4}, {CV_REG_DR6, 4}, {CV_REG_DR7, 4},
+    {CV_REG_GDTR_BASE, 4}, {CV_REG_GDTR_LIMIT, 4}, {CV_REG_IDTR_BASE, 4}, {CV_REG_IDTR_LIMIT, 4}, {CV_REG_LINEAR_PC, 4},
 };
 /* clang-format on */
 

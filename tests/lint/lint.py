@@ -110,7 +110,7 @@ def functions():
 
 
 def library_doors():
-    doors = {"Zydis": ("tests/",), "lz4": ("record/lz4.c",), "seccomp": ("app/engine/sandbox.c",),
+    doors = {"Zydis": ("tests/", "debugger/disas.c"), "lz4": ("record/lz4.c",), "seccomp": ("app/engine/sandbox.c",),
              "json-glib": ("app/",), "elfutils": ("debugger/symbols.c",), "libelf": ("debugger/symbols.c",),
              "gelf": ("debugger/symbols.c",), "pthread": ("app/engine/", "app/host/", "ui/")}
     out = []

@@ -104,11 +104,14 @@ static const struct {
     {CV_ARCH_I386, "cr3", CV_REG_CR3},
     {CV_ARCH_I386, "efer", CV_REG_EFER},
     {CV_ARCH_I386, "dr7", CV_REG_DR7},
+    {CV_ARCH_I386, "linear_pc", CV_REG_LINEAR_PC},
     {CV_ARCH_X86_64, "rdi", 5},
     {CV_ARCH_X86_64, "rip", CV_REG_RIP},
     {CV_ARCH_X86_64, "ymm15h", CV_REG_YMMH0 + 15},
     {CV_ARCH_X86_64, "cr8", CV_REG_CR8},
     {CV_ARCH_X86_64, "dr7", CV_REG_DR7},
+    {CV_ARCH_X86_64, "gdtr_base", CV_REG_GDTR_BASE},
+    {CV_ARCH_X86_64, "linear_pc", CV_REG_LINEAR_PC},
 };
 
 Test(target, descriptions_name_every_register_with_its_number_and_size)
@@ -130,7 +133,7 @@ Test(target, descriptions_name_every_register_with_its_number_and_size)
             }
         }
         cr_assert_null(find_reg(target, target->count, name, &bits));
-        cr_assert_eq(known, arch == CV_ARCH_I386 ? 21 : 5);
+        cr_assert_eq(known, arch == CV_ARCH_I386 ? 22 : 7);
         find_reg(target, target->pc, name, &bits);
         cr_assert_str_eq(name + 1, "ip");
         find_reg(target, target->sp, name, &bits);
