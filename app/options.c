@@ -386,7 +386,7 @@ void cv_options_help(unsigned command, const char *name, const char *usage)
     }
     if (command == CV_COMMAND_QUERY) {
         printf("\nQUESTION:\n"
-               "  last-write ADDR[:LEN]          the latest change of these bytes before --to\n"
+               "  last-write ADDR[:LEN]          the latest store to these bytes before --to\n"
                "  values ADDR[:LEN]              every change of them\n"
                "  calls ADDR [--if EXPR]         every time execution comes there, with arguments\n"
                "  printf ADDR FORMAT [EXPR ...]  the same, with text of your own\n"

@@ -2,6 +2,7 @@
 #include "core/base/mem.h"
 #include "core/inspect.h"
 #include "debugger/session.h"
+#include "debugger/view.h"
 
 #include <string.h>
 
@@ -46,9 +47,7 @@ enum cv_arch cv_arch_of_image(const struct cv_image *kernel)
 
 enum cv_arch cv_arch_of_recording(struct cv_session *session)
 {
-    uint8_t efer[16] = {0};
     /* Where the way ends early, by Ctrl-C or a divergence, that place is as good. */
     (void)cv_session_seek(session, cv_session_end(session));
-    cv_inspect_reg(cv_session_vm(session), 0, CV_REG_EFER, efer);
-    return (cv_ld64(efer) & EFER_LMA) != 0 ? CV_ARCH_X86_64 : CV_ARCH_I386;
+    return (cv_view_number(cv_session_vm(session), CV_REG_EFER) & EFER_LMA) != 0 ? CV_ARCH_X86_64 : CV_ARCH_I386;
 }

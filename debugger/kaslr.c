@@ -2,6 +2,7 @@
 #include "core/base/mem.h"
 #include "core/inspect.h"
 #include "debugger/arch.h"
+#include "debugger/view.h"
 
 #include <string.h>
 
@@ -25,13 +26,6 @@
              */
 #define GATE_MASK 0xfe00u
 
-static uint64_t read_reg(struct cv_vm *vm, unsigned reg)
-{
-    uint8_t value[16] = {0};
-    cv_inspect_reg(vm, 0, reg, value);
-    return cv_ld64(value);
-}
-
 static bool read_pref_address(const struct cv_image *kernel, uint64_t *pref)
 {
     if (kernel->len < PREF_ADDRESS + 8 ||
@@ -52,7 +46,7 @@ static bool find_slide32(struct cv_vm *vm, const struct cv_image *kernel, uint64
     uint32_t limit;
     uint64_t align = cv_ld32(kernel->data + KERNEL_ALIGNMENT);
     cv_inspect_idt(vm, 0, &idt, &limit);
-    if ((read_reg(vm, CV_REG_CR0) & CR0_PG) == 0 || align == 0 ||
+    if ((cv_view_number(vm, CV_REG_CR0) & CR0_PG) == 0 || align == 0 ||
         (align & (align - 1)) != 0 || limit < SYSCALL_GATE * sizeof(gate) + 7 ||
         cv_inspect_mem(vm, 0, idt + SYSCALL_GATE * sizeof(gate), gate, 8) != 8) {
         return false;
@@ -100,7 +94,7 @@ bool cv_kaslr_slide(struct cv_vm *vm, const struct cv_vm_config *config, uint64_
     if (!read_pref_address(&config->kernel, &pref)) {
         return false;
     }
-    if ((read_reg(vm, CV_REG_EFER) & EFER_LMA) != 0) {
+    if ((cv_view_number(vm, CV_REG_EFER) & EFER_LMA) != 0) {
         return find_slide64(vm, pref, slide);
     }
     return cv_arch_of_image(&config->kernel) == CV_ARCH_I386 &&

@@ -6,6 +6,7 @@
 #include "core/inspect.h"
 #include "debugger/kaslr.h"
 #include "debugger/linux_private.h"
+#include "debugger/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,13 +71,6 @@ static bool translate_vm(void *arg, cv_gva gva, cv_gpa *gpa)
 {
     struct cv_linux *lx = arg;
     return cv_inspect_translate(lx->vm, 0, gva, gpa);
-}
-
-static uint64_t read_reg(struct cv_vm *vm, unsigned reg)
-{
-    uint8_t value[16] = {0};
-    cv_inspect_reg(vm, 0, reg, value);
-    return cv_ld64(value);
 }
 
 /* -- the build id -------------------------------------------------------------------------------- */
@@ -268,13 +262,13 @@ bool cv_linux_attach(struct cv_linux *lx, struct cv_vm *vm, bool quick,
     struct cv_linux_mem mem = {.arg = lx, .read = read_vm, .translate = translate_vm};
     cv_gva first = PAGE_OFFSET32;
     uint64_t bytes = LOWMEM32_BYTES;
-    bool wide = (read_reg(vm, CV_REG_EFER) & EFER_LMA) != 0;
+    bool wide = (cv_view_number(vm, CV_REG_EFER) & EFER_LMA) != 0;
     lx->vm = vm;
     mem.pointer_bytes = wide ? 8 : 4;
     if (lx->attached && lx->mem.pointer_bytes == mem.pointer_bytes && still_holds(lx)) {
         return true;
     }
-    if (wide ? !cv_kaslr_image(vm, &first) : (read_reg(vm, CV_REG_CR0) & CR0_PG) == 0) {
+    if (wide ? !cv_kaslr_image(vm, &first) : (cv_view_number(vm, CV_REG_CR0) & CR0_PG) == 0) {
         return fail_absent(err);
     }
     if (quick && lx->missed && lx->missed_first == first && !lx->attached) {

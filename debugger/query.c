@@ -6,6 +6,8 @@
 #include "core/inspect.h"
 #include "debugger/events.h"
 #include "debugger/session.h"
+#include "debugger/touch.h"
+#include "debugger/view.h"
 
 #include <string.h>
 
@@ -15,7 +17,7 @@ struct scan {
     const struct cv_query *query;
     cv_query_fn fn;
     void *arg;
-    cv_gpa gpa; /* of query->addr, in one page; LAST_WRITE and VALUES */
+    struct cv_touch touch; /* query->addr; LAST_WRITE and VALUES */
     uint64_t rows;
     bool enough;
     uint8_t bytes[CV_QUERY_BYTES_MAX]; /* as they are, VALUES */
@@ -50,28 +52,14 @@ const char *cv_query_tap_name(uint32_t taps)
 
 /* -- rows ------------------------------------------------------------------------------------------ */
 
-static uint64_t read_reg(struct scan *s, unsigned reg)
-{
-    uint8_t bytes[16] = {0};
-    uint64_t value = 0;
-    cv_inspect_reg(s->vm, 0, reg, bytes);
-    memcpy(&value, bytes, sizeof(value));
-    return value;
-}
-
-static void read_bytes(struct scan *s, uint8_t *dst)
-{
-    cv_inspect_phys(s->vm, s->gpa, dst, s->query->len);
-}
-
 static void begin_row(struct scan *s, const struct cv_stop_place *place)
 {
     struct cv_query_row *row = &s->row;
     memset(row, 0, sizeof(*row));
     row->icount = place->has_hit ? place->hit.step : place->at;
     row->vtime = cv_session_vtime(s->session);
-    row->rip = place->has_hit ? place->hit.rip : read_reg(s, CV_REG_RIP);
-    row->space = read_reg(s, CV_REG_CR3) & 0x000ffffffffff000ull;
+    row->rip = place->has_hit ? place->hit.rip : cv_view_number(s->vm, CV_REG_RIP);
+    row->space = cv_view_space(s->vm);
     row->cpl = cv_cpu_cpl(cv_vm_cpu(s->vm, 0));
 }
 
@@ -87,16 +75,16 @@ static void fill_call(struct scan *s)
     static const uint8_t narrow[3] = {0, 3, 2};
     bool is_wide = (cv_vm_cpu(s->vm, 0)->mode & CV_MODE_CS64) != 0;
     for (unsigned i = 0; i < (is_wide ? CV_QUERY_ARGS : 3); i++) {
-        s->row.args[i] = read_reg(s, is_wide ? wide[i] : narrow[i]);
+        s->row.args[i] = cv_view_number(s->vm, is_wide ? wide[i] : narrow[i]);
     }
-    cv_inspect_mem(s->vm, 0, read_reg(s, 7), &s->row.caller, is_wide ? 8 : 4);
+    cv_inspect_mem(s->vm, 0, cv_view_number(s->vm, 7), &s->row.caller, is_wide ? 8 : 4);
 }
 
 static void fill_change(struct scan *s)
 {
     s->row.has_before = true;
     memcpy(s->row.before, s->bytes, s->query->len);
-    read_bytes(s, s->bytes);
+    cv_touch_read(s->vm, &s->touch, s->bytes);
     memcpy(s->row.after, s->bytes, s->query->len);
 }
 
@@ -126,14 +114,13 @@ static bool fill_console(struct scan *s, const struct cv_stop_place *place, stru
 static bool agent_reg(void *arg, unsigned number, uint64_t *value)
 {
     struct scan *s = arg;
-    *value = number < CV_REG_COUNT ? read_reg(s, number) : 0;
-    return number < CV_REG_COUNT;
+    return cv_view_reg(s->vm, number, value);
 }
 
 static bool agent_read(void *arg, uint64_t addr, void *dst, size_t len)
 {
     struct scan *s = arg;
-    return cv_inspect_mem(s->vm, 0, addr, dst, len) == len;
+    return cv_view_mem(s->vm, addr, dst, len);
 }
 
 static void agent_print(void *arg, const char *text, size_t len)
@@ -238,42 +225,38 @@ static bool scan_forward(struct scan *s, struct cv_stops *stops, struct cv_error
         return false;
     }
     if (s->query->kind == CV_QUERY_VALUES) {
-        read_bytes(s, s->bytes);
+        cv_touch_read(s->vm, &s->touch, s->bytes);
     }
     if (!cv_timeline_stops(tl, stops)) {
         return cv_error_set(err, CV_EXIT_OS, "query: no memory");
     }
     /* A breakpoint where the run begins is not reported by a run. */
     struct cv_stop_place here = {.at = s->query->from, .is_break = true};
-    if (stops->break_count == 1 && read_reg(s, CV_REG_RIP) == stops->breaks[0]) {
+    if (stops->break_count == 1 && cv_view_number(s->vm, CV_REG_RIP) == stops->breaks[0]) {
         look(&c, &here);
     }
     enum cv_replay_exit out = s->enough ? CV_REPLAY_BREAK : cv_timeline_run(tl, s->query->to);
     return out == CV_REPLAY_REACHED || out == CV_REPLAY_END || s->enough || say_end(out, err);
 }
 
-static bool scan_back(struct scan *s, struct cv_stops *stops, struct cv_error *err)
+static bool find_last(struct scan *s, struct cv_error *err)
 {
-    struct cv_timeline *tl = cv_session_timeline(s->session);
-    if (!go(s, s->query->to, err)) {
-        return false;
+    struct cv_touch_step step;
+    enum cv_stop_reason why = cv_touch_last(s->session, &s->touch, &step);
+    if (why == CV_STOP_HISTORY_BEGIN) {
+        return true;
     }
-    if (!cv_timeline_stops(tl, stops)) {
-        return cv_error_set(err, CV_EXIT_OS, "query: no memory");
+    if (why != CV_STOP_HIT) {
+        return say_end(why == CV_STOP_DIVERGED ? CV_REPLAY_DIVERGED : CV_REPLAY_STOPPED, err);
     }
-    enum cv_replay_exit out = cv_timeline_reverse(tl);
-    if (out != CV_REPLAY_HIT && out != CV_REPLAY_BREAK) {
-        return out == CV_REPLAY_REACHED || say_end(out, err);
-    }
-    struct cv_stop_place place = *cv_timeline_place(tl);
-    begin_row(s, &place);
-    s->row.has_before = true;
-    read_bytes(s, s->row.before);
-    if (!go(s, place.at + 1, err)) {
-        return false;
-    }
-    s->row.vtime = cv_session_vtime(s->session);
-    read_bytes(s, s->row.after);
+    s->row = (struct cv_query_row){.icount = step.icount,
+                                   .vtime = step.vtime,
+                                   .rip = step.rip,
+                                   .space = step.space,
+                                   .cpl = step.cpl,
+                                   .has_before = true};
+    memcpy(s->row.before, step.before, s->query->len);
+    memcpy(s->row.after, step.after, s->query->len);
     tell(s);
     return true;
 }
@@ -282,21 +265,8 @@ static bool scan_back(struct scan *s, struct cv_stops *stops, struct cv_error *e
 static bool find_bytes(struct scan *s, struct cv_error *err)
 {
     const struct cv_query *q = s->query;
-    uint8_t probe[CV_QUERY_BYTES_MAX];
-    if (!go(s, q->to, err)) {
-        return false;
-    }
-    s->gpa = q->addr;
-    if (!q->physical && !cv_inspect_translate(s->vm, 0, q->addr, &s->gpa)) {
-        return cv_error_set(err, CV_EXIT_NOINPUT, "query: 0x%llx is not mapped at step %llu", (unsigned long long)q->addr,
-                            (unsigned long long)q->to);
-    }
-    if ((s->gpa & (CV_PAGE_SIZE - 1)) + q->len > CV_PAGE_SIZE) {
-        return cv_error_set(err, CV_EXIT_USAGE, "query: 0x%llx and %u bytes lie in two pages; ask for each",
-                            (unsigned long long)q->addr, q->len);
-    }
-    return cv_inspect_phys(s->vm, s->gpa, probe, q->len) == q->len ||
-           cv_error_set(err, CV_EXIT_NOINPUT, "query: 0x%llx is not RAM", (unsigned long long)q->addr);
+    uint8_t kinds = q->kind == CV_QUERY_VALUES ? CV_WATCH_CHANGE : CV_WATCH_WRITE;
+    return go(s, q->to, err) && cv_touch_locate(s->session, q->addr, q->len, q->physical, kinds, &s->touch, err);
 }
 
 bool cv_query_run(struct cv_session *session, const struct cv_query *q, cv_query_fn fn, void *arg, struct cv_error *err)
@@ -304,7 +274,6 @@ bool cv_query_run(struct cv_session *session, const struct cv_query *q, cv_query
     static const struct cv_stops none;
     struct scan s = {.session = session, .vm = cv_session_vm(session), .query = q, .fn = fn, .arg = arg};
     struct cv_stops stops = {0};
-    struct cv_watch watch = {.kinds = CV_WATCH_CHANGE, .physical = true};
     cv_gva gva = q->addr;
     cv_icount here = cv_session_icount(session);
     bool of_bytes = q->kind == CV_QUERY_LAST_WRITE || q->kind == CV_QUERY_VALUES;
@@ -314,16 +283,14 @@ bool cv_query_run(struct cv_session *session, const struct cv_query *q, cv_query
     }
     bool ok = !of_bytes || find_bytes(&s, err);
     if (ok && of_bytes) {
-        watch.first = s.gpa;
-        watch.last = s.gpa + q->len - 1;
-        stops.watches = &watch;
-        stops.watch_count = 1;
+        stops.watches = s.touch.parts;
+        stops.watch_count = s.touch.part_count;
     } else if (q->kind == CV_QUERY_CALLS || q->kind == CV_QUERY_PRINTF) {
         stops.breaks = &gva;
         stops.break_count = 1;
     }
     stops.taps = q->kind == CV_QUERY_EVENTS ? q->taps : q->kind == CV_QUERY_CONSOLE ? CV_TAP_CONSOLE : 0;
-    ok = ok && (q->kind == CV_QUERY_LAST_WRITE ? scan_back(&s, &stops, err) : scan_forward(&s, &stops, err));
+    ok = ok && (q->kind == CV_QUERY_LAST_WRITE ? find_last(&s, err) : scan_forward(&s, &stops, err));
     bool empty = cv_timeline_stops(cv_session_timeline(session), &none); /* needs no memory */
     return go(&s, here, ok ? err : &(struct cv_error){0}) && ok && empty;
 }

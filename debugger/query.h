@@ -17,7 +17,7 @@
 struct cv_session;
 
 enum cv_query_kind {
-    CV_QUERY_LAST_WRITE, /* the latest change of the bytes at addr before `to` */
+    CV_QUERY_LAST_WRITE, /* the latest store to the bytes at addr before `to`, of the same value, too */
     CV_QUERY_VALUES,     /* every change of them in [from, to) */
     CV_QUERY_CALLS,      /* every time execution reaches addr */
     CV_QUERY_PRINTF,     /* the same, with text made by `code` */
@@ -34,8 +34,8 @@ struct cv_query {
     cv_icount from, to;
     uint64_t addr;
     unsigned len; /* 1 .. CV_QUERY_BYTES_MAX */
-    /* How addr is meant. Linear ones of LAST_WRITE and VALUES are looked up once, where the machine is at `to`, and all
-     * that changes those bytes of RAM counts, by whatever address. */
+    /* How addr is meant. Linear ones of LAST_WRITE and VALUES are looked up once, where the machine is at `to`
+     * (debugger/touch.h), and all that writes or changes those bytes of RAM counts, by whatever address. */
     bool physical;
     uint32_t taps;
     const struct cv_agent_code *code; /* PRINTF; also a condition of CALLS, or NULL */

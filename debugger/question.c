@@ -3,9 +3,10 @@
  */
 #include "debugger/question.h"
 #include "debugger/expr.h"
+#include "debugger/printable.h"
 #include "debugger/query.h"
 #include "debugger/session.h"
-#include "record/marks.h"
+#include "debugger/view.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,21 +62,11 @@ static void print_value(struct asking *a, const uint8_t *bytes)
     print(a, "0x%llx", (unsigned long long)value);
 }
 
-/* A guest's bytes: nothing of them reaches a terminal but printable ASCII. */
+/* A guest's bytes. */
 static void print_text(struct asking *a, const struct cv_query_row *row)
 {
-    char line[6 * CV_QUERY_TEXT_MAX + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < row->text_len; i++) {
-        unsigned char c = (unsigned char)row->text[i];
-        bool quote = a->question->json && (c == '"' || c == '\\');
-        if (c >= 0x20 && c < 0x7f && !quote) {
-            line[n++] = (char)c;
-        } else {
-            n += (size_t)snprintf(line + n, 7, a->question->json ? "\\u%04x" : "\\x%02x", c);
-        }
-    }
-    line[n] = '\0';
+    char line[CV_PRINTABLE_MAX(CV_QUERY_TEXT_MAX)];
+    cv_printable_text(row->text, row->text_len, a->question->json, line, sizeof(line));
     print(a, a->question->json ? ",\"text\":\"%s\"" : "  %s", line);
 }
 
@@ -146,23 +137,17 @@ static void print_when(struct asking *a)
     const struct cv_cpu *cpu = cv_vm_cpu(cv_session_vm(a->session), 0);
     row.rip = cpu->rip;
     row.cpl = cv_cpu_cpl(cpu);
-    row.space = cpu->cr3 & 0x000ffffffffff000ull;
+    row.space = cv_view_space(cv_session_vm(a->session));
     print_place(a, &row);
     print(a, a->question->json ? "}\n" : "\n");
 }
 
 static void print_marks(struct asking *a)
 {
-    bool json = a->question->json;
+    char text[CV_PRINTABLE_MARK_MAX];
     for (size_t i = 0; i < cv_trace_mark_count(a->trace); i++) {
-        const struct cv_trace_mark *m = cv_trace_mark(a->trace, i);
-        struct cv_query_row row = {.text_len = strnlen(m->name, sizeof(m->name))};
-        memcpy(row.text, m->name, row.text_len);
-        print(a, json ? "{\"icount\":%llu,\"kind\":\"%s\",\"rip\":\"0x%llx\"" : "step %llu  %s  rip 0x%llx",
-                        (unsigned long long)m->icount, cv_marks_kind_name(m->kind),
-                        (unsigned long long)m->rip);
-        print_text(a, &row);
-        print(a, json ? "}\n" : "\n");
+        cv_printable_mark(cv_trace_mark(a->trace, i), a->question->json, text, sizeof(text));
+        print(a, "%s\n", text);
     }
 }
 
@@ -322,7 +307,7 @@ static bool answer_query(struct asking *a, struct cv_error *err)
         return false;
     }
     return a->rows > 0 || a->query.kind != CV_QUERY_LAST_WRITE ||
-           cv_error_set(err, CV_EXIT_NOINPUT, "query: nothing changed 0x%llx before step %llu",
+           cv_error_set(err, CV_EXIT_NOINPUT, "query: nothing wrote to 0x%llx before step %llu",
                         (unsigned long long)a->query.addr, (unsigned long long)a->query.to);
 }
 

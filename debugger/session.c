@@ -11,11 +11,10 @@
  *       (record/timeline.h), a step looks for it (`behind_hit`)
  */
 #include "debugger/session.h"
-#include "core/base/mem.h"
 #include "core/cpu/regs.h"
-#include "core/inspect.h"
 #include "debugger/crash.h"
 #include "debugger/position.h"
+#include "debugger/view.h"
 
 #include <stdlib.h>
 
@@ -52,15 +51,12 @@ static bool ask_frontend(void *arg, uint64_t done, uint64_t total)
 
 static bool read_reg(void *arg, unsigned number, uint64_t *value)
 {
-    uint8_t bytes[16] = {0};
-    bool ok = cv_inspect_reg(cv_session_vm(arg), 0, number, bytes);
-    *value = cv_ld64(bytes);
-    return ok;
+    return cv_view_reg(cv_session_vm(arg), number, value);
 }
 
 static bool read_memory(void *arg, uint64_t addr, void *dst, size_t len)
 {
-    return cv_inspect_mem(cv_session_vm(arg), 0, addr, dst, len) == len;
+    return cv_view_mem(cv_session_vm(arg), addr, dst, len);
 }
 
 void cv_session_set_host(struct cv_session *session, const struct cv_agent_host *host)

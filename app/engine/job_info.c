@@ -2,8 +2,8 @@
  * job_info.c - what a trace says of itself
  */
 #include "app/engine/engine.h"
+#include "debugger/printable.h"
 #include "record/keyframe_load.h"
-#include "record/marks.h"
 #include "record/trace.h"
 
 #include <stdio.h>
@@ -57,24 +57,10 @@ static void print_events(struct cv_engine *engine, struct cv_trace *trace)
 /* The marks as a JSON array, or as lines. */
 void cv_engine_print_mark(struct cv_engine *engine, const struct cv_trace_mark *mark, bool first)
 {
-    if (!engine->job.json) {
-        cv_engine_print(engine, "mark         step %llu, %s\n", (unsigned long long)mark->icount,
-                        mark->name);
-        return;
-    }
-    char name[2 * sizeof(mark->name)];
-    size_t at = 0;
-    for (const char *p = mark->name; *p != '\0'; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '"' || c == '\\') {
-            name[at++] = '\\';
-        }
-        name[at++] = c < 0x20 || c >= 0x7f ? '?' : *p;
-    }
-    name[at] = '\0';
-    cv_engine_print(engine, "%s{\"icount\":%llu,\"kind\":\"%s\",\"name\":\"%s\"}",
-                    first ? "" : ",", (unsigned long long)mark->icount,
-                    cv_marks_kind_name(mark->kind), name);
+    char text[CV_PRINTABLE_MARK_MAX];
+    bool json = engine->job.json;
+    cv_printable_mark(mark, json, text, sizeof(text));
+    cv_engine_print(engine, json ? "%s%s" : "%smark         %s\n", json && !first ? "," : "", text);
 }
 
 static void print_marks(struct cv_engine *engine, struct cv_trace *trace)

@@ -6,15 +6,14 @@
  * whom: guest code, the page walker, a device, an input. It comes back to where it was asked, unless told to `goto`.
  */
 #include "core/base/error.h"
-#include "core/inspect.h"
 #include "debugger/events.h"
 #include "debugger/gdb/monitor.h"
+#include "debugger/touch.h"
 
 #include <string.h>
 
-#define PAGE_BYTES    4096u
 #define TOUCH_DEFAULT 8u
-#define TOUCH_MAX     4096u
+#define TOUCH_USAGE   "Write ADDR [LEN] [goto], with LEN of 1 to 4096."
 #define SHOWN_MAX     16u
 #define SHOWN_CHARS   (3 * SHOWN_MAX + 1)
 
@@ -122,74 +121,42 @@ void cv_gdb_verb_next(struct cv_gdb *gdb, const char *args)
 
 /* -- who touched memory ------------------------------------------------------------------------ */
 
-struct touch {
-    struct cv_watch parts[TOUCH_MAX / PAGE_BYTES + 1]; /* physical */
-    size_t part_count;
-    uint64_t len;
+struct wanted {
+    struct cv_touch touch;
     bool go;
-    uint8_t before[TOUCH_MAX], behind[TOUCH_MAX];
 };
 
-static bool add_part(struct cv_gdb *gdb, struct touch *touch, uint64_t addr, uint64_t len,
-                     uint8_t kind)
-{
-    cv_gpa gpa = addr;
-    if (!gdb->phys && !cv_inspect_translate(cv_session_vm(gdb->session), 0, addr, &gpa)) {
-        cv_gdb_print(
-            gdb,
-            "0x%llx is not mapped here; \"monitor phys on\" takes physical addresses.\n",
-            (unsigned long long)addr);
-        return false;
-    }
-    touch->parts[touch->part_count++] = (struct cv_watch){
-        .first = gpa, .last = gpa + (len - 1), .kinds = kind, .physical = true};
-    return true;
-}
-
-static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kind,
-                        struct touch *touch)
+static bool parse_touch(struct cv_gdb *gdb, const char *args, uint8_t kinds,
+                        struct wanted *wanted)
 {
     char word[24];
-    uint64_t addr;
-    uint64_t len;
-    *touch = (struct touch){.len = TOUCH_DEFAULT};
+    uint64_t addr, len = TOUCH_DEFAULT;
+    struct cv_error err = {0};
     cv_gdb_word(&args, word, sizeof(word));
     bool ok = cv_gdb_number(word, &addr);
     cv_gdb_word(&args, word, sizeof(word));
-    if (cv_gdb_number(word, &len)) {
-        touch->len = len;
+    uint64_t given;
+    if (cv_gdb_number(word, &given)) {
+        len = given;
         cv_gdb_word(&args, word, sizeof(word));
     }
-    touch->go = strcmp(word, "goto") == 0;
-    if (!ok || (word[0] != '\0' && !touch->go) || touch->len == 0 ||
-        touch->len > TOUCH_MAX || addr + (touch->len - 1) < addr) {
-        cv_gdb_print(gdb, "Write ADDR [LEN] [goto], with LEN of 1 to 4096.\n");
+    wanted->go = strcmp(word, "goto") == 0;
+    if (!ok || (word[0] != '\0' && !wanted->go)) {
+        cv_gdb_print(gdb, TOUCH_USAGE "\n");
         return false;
     }
-    for (uint64_t left = touch->len; left > 0;) {
-        uint64_t part = PAGE_BYTES - addr % PAGE_BYTES;
-        part = part < left ? part : left;
-        if (!add_part(gdb, touch, addr, part, kind)) {
-            return false;
-        }
-        addr += part;
-        left -= part;
+    if (!cv_touch_locate(gdb->session, addr, len, gdb->phys, kinds, &wanted->touch, &err)) {
+        cv_gdb_print(gdb, "%s. %s\n", err.text,
+                     err.code == CV_EXIT_USAGE ? TOUCH_USAGE
+                     : gdb->phys               ? "Addresses are physical."
+                                               : "\"monitor phys on\" takes physical addresses.");
+        return false;
     }
     return true;
 }
 
-static void read_bytes(struct cv_gdb *gdb, const struct touch *touch, uint8_t *bytes)
-{
-    for (size_t i = 0; i < touch->part_count; i++) {
-        const struct cv_watch *part = &touch->parts[i];
-        size_t len = (size_t)(part->last - part->first + 1);
-        cv_inspect_phys(cv_session_vm(gdb->session), part->first, bytes, len);
-        bytes += len;
-    }
-}
-
 /* At most 16 bytes from `first` on, in hex. */
-static const char *show_bytes(const struct touch *touch, const uint8_t *bytes,
+static const char *show_bytes(const struct cv_touch *touch, const uint8_t *bytes,
                               size_t first, char text[SHOWN_CHARS])
 {
     size_t at = 0;
@@ -201,73 +168,53 @@ static const char *show_bytes(const struct touch *touch, const uint8_t *bytes,
 }
 
 /* The first byte that differs, unless all can be shown. */
-static size_t choose_first(const struct touch *touch)
+static size_t choose_first(const struct cv_touch *touch, const struct cv_touch_step *step)
 {
     size_t first = 0;
     while (touch->len > SHOWN_MAX && first < touch->len &&
-           touch->before[first] == touch->behind[first]) {
+           step->before[first] == step->after[first]) {
         first++;
     }
     return first < touch->len ? first : 0;
 }
 
-/* Takes the step that wrote; was it no instruction? */
-static bool look_behind(struct cv_gdb *gdb, struct touch *touch, bool *device)
-{
-    struct cv_stops stops = {
-        .watches = touch->parts, .watch_count = touch->part_count, .taps = CV_TAP_DMA};
-    enum cv_stop_reason why = cv_session_find(gdb->session, &stops, true);
-    read_bytes(gdb, touch, touch->behind);
-    *device = (cv_session_place(gdb->session)->hit.taps & CV_TAP_DMA) != 0;
-    return why == CV_STOP_HIT;
-}
-
-static void tell_write(struct cv_gdb *gdb, const struct touch *touch, cv_icount at,
-                       uint64_t rip, bool device)
+static void tell_touch(struct cv_gdb *gdb, const struct cv_touch *touch,
+                       const struct cv_touch_step *step, bool wrote)
 {
     char before[SHOWN_CHARS];
     char behind[SHOWN_CHARS];
-    size_t first = choose_first(touch);
+    unsigned long long at = step->icount, rip = step->rip;
+    if (!wrote) {
+        cv_gdb_print(gdb, "Read in the step from icount %llu, rip 0x%llx: %s\n", at, rip,
+                     show_bytes(touch, step->before, 0, before));
+        return;
+    }
+    size_t first = choose_first(touch, step);
     cv_gdb_print(gdb,
                  "Written in the step from icount %llu, rip 0x%llx%s; from byte %zu on: "
                  "%s before, %s behind\n",
-                 (unsigned long long)at, (unsigned long long)rip,
-                 device ? ", by a device or an input" : "", first,
-                 show_bytes(touch, touch->before, first, before),
-                 show_bytes(touch, touch->behind, first, behind));
+                 at, rip, step->device ? ", by a device or an input" : "", first,
+                 show_bytes(touch, step->before, first, before),
+                 show_bytes(touch, step->after, first, behind));
 }
 
-static void find_touch(struct cv_gdb *gdb, const char *args, uint8_t kind)
+static void find_touch(struct cv_gdb *gdb, const char *args, uint8_t kinds)
 {
-    struct touch touch;
-    bool device = false;
-    bool wrote = kind == CV_WATCH_WRITE;
-    char text[SHOWN_CHARS];
+    struct wanted wanted;
+    struct cv_touch_step step;
+    bool wrote = kinds == CV_WATCH_WRITE;
     cv_icount from = cv_session_icount(gdb->session);
-    if (!parse_touch(gdb, args, kind, &touch)) {
+    if (!parse_touch(gdb, args, kinds, &wanted)) {
         return;
     }
-    struct cv_stops stops = {.watches = touch.parts, .watch_count = touch.part_count};
-    enum cv_stop_reason why = cv_session_find(gdb->session, &stops, false);
+    enum cv_stop_reason why = cv_touch_last(gdb->session, &wanted.touch, &step);
     if (!judge_search(gdb, why, wrote ? "write" : "read")) {
         come_back(gdb, from);
         return;
     }
-    cv_icount at = cv_session_icount(gdb->session);
-    uint64_t rip = cv_session_place(gdb->session)->hit.rip;
-    read_bytes(gdb, &touch, touch.before);
-    if (!wrote) {
-        cv_gdb_print(gdb, "Read in the step from icount %llu, rip 0x%llx: %s\n",
-                     (unsigned long long)at, (unsigned long long)rip,
-                     show_bytes(&touch, touch.before, 0, text));
-    } else if (look_behind(gdb, &touch, &device)) {
-        tell_write(gdb, &touch, at, rip, device);
-    } else {
-        cv_gdb_print(gdb, "Interrupted; written in the step from icount %llu\n",
-                     (unsigned long long)at);
-    }
-    come_back(gdb, touch.go ? at : from);
-    if (touch.go) {
+    tell_touch(gdb, &wanted.touch, &step, wrote);
+    come_back(gdb, wanted.go ? step.icount : from);
+    if (wanted.go) {
         gdb->stop = CV_STOP_STEP;
         cv_gdb_remember(gdb, from);
         cv_gdb_tell_move(gdb);

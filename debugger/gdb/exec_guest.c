@@ -68,7 +68,6 @@ void cv_gdb_guest_current(struct cv_gdb *gdb, const char *args)
     struct cv_error err = {0};
     struct cv_linux_task task;
     char where[CV_GDB_WHERE_MAX];
-    uint8_t rip[8];
     struct cv_linux *guest = attach(gdb);
     (void)args;
     if (guest == NULL) {
@@ -78,9 +77,9 @@ void cv_gdb_guest_current(struct cv_gdb *gdb, const char *args)
         cv_gdb_print(gdb, "%s\n", err.text);
         return;
     }
-    cv_inspect_reg(cv_session_vm(gdb->session), 0, CV_REG_RIP, rip);
-    if (!cv_linux_where(guest, cv_ld64(rip), where, sizeof(where))) {
-        cv_format(where, sizeof(where), "0x%llx", (unsigned long long)cv_ld64(rip));
+    uint64_t rip = cv_gdb_rip(gdb);
+    if (!cv_linux_where(guest, rip, where, sizeof(where))) {
+        cv_format(where, sizeof(where), "0x%llx", (unsigned long long)rip);
     }
     cv_gdb_print(gdb, "vCPU0: %s, pid %d, process %d, task 0x%llx, at %s\n", task.comm,
                  task.pid, task.tgid, (unsigned long long)task.at, where);

@@ -2,10 +2,10 @@
  * exec_regs.c - register requests; the layout is that of the session's target in every
  * CPU mode
  */
-#include "core/base/mem.h"
 #include "core/inspect.h"
 #include "debugger/gdb/state.h"
 #include "debugger/gdb/target.h"
+#include "debugger/view.h"
 
 #define REG_BYTES_MAX 16u
 
@@ -45,29 +45,22 @@ void cv_gdb_regs_read(struct cv_gdb *gdb, const struct cv_request *r)
 
 bool cv_gdb_reg_value(struct cv_gdb *gdb, unsigned n, uint64_t *value)
 {
-    uint8_t wide[REG_BYTES_MAX] = {0};
-    uint8_t bytes[8] = {0};
     unsigned reg = n - CV_GDB_REG_OWN;
-    unsigned len = sizeof(bytes);
+    unsigned bytes = sizeof(*value);
     if (n < CV_GDB_REG_OWN) {
         if (n >= gdb->target->count) {
             return false;
         }
-        cv_gdb_target_reg(gdb->target, n, &reg, &len);
+        cv_gdb_target_reg(gdb->target, n, &reg, &bytes);
     }
-    if (len > sizeof(bytes) || !cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, wide)) {
+    if (!cv_view_reg(cv_session_vm(gdb->session), reg, value)) {
         return false;
     }
-    for (unsigned i = 0; i < len; i++) {
-        bytes[i] = wide[i];
-    }
-    *value = cv_ld64(bytes);
+    *value &= bytes < sizeof(*value) ? (1ull << (8 * bytes)) - 1 : UINT64_MAX;
     return true;
 }
 
 uint64_t cv_gdb_rip(struct cv_gdb *gdb)
 {
-    uint8_t bytes[REG_BYTES_MAX] = {0};
-    cv_inspect_reg(cv_session_vm(gdb->session), 0, CV_REG_RIP, bytes);
-    return cv_ld64(bytes);
+    return cv_view_number(cv_session_vm(gdb->session), CV_REG_RIP);
 }

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "debugger/expr.h"
 #include "debugger/gdb/monitor.h"
+#include "debugger/printable.h"
 
 #include <string.h>
 
@@ -188,15 +189,13 @@ void cv_gdb_verb_marks(struct cv_gdb *gdb, const char *args)
     const struct cv_trace *trace = cv_session_trace(gdb->session);
     (void)args;
     for (size_t i = 0; i < marks->count; i++) {
-        cv_gdb_print(gdb, "%s  icount %llu\n", marks->list[i].name,
-                     (unsigned long long)marks->list[i].icount);
+        cv_gdb_print(gdb, "step %llu, %s, of this session\n",
+                     (unsigned long long)marks->list[i].icount, marks->list[i].name);
     }
     for (size_t i = 0; i < cv_trace_mark_count(trace); i++) {
-        const struct cv_trace_mark *mark = cv_trace_mark(trace, i);
-        char name[sizeof(mark->name) + 1] = {0};
-        memcpy(name, mark->name, sizeof(mark->name));
-        cv_gdb_print(gdb, "%s  icount %llu, of the trace\n", name,
-                     (unsigned long long)mark->icount);
+        char text[CV_PRINTABLE_MARK_MAX];
+        cv_printable_mark(cv_trace_mark(trace, i), false, text, sizeof(text));
+        cv_gdb_print(gdb, "%s\n", text);
     }
     if (marks->count == 0) {
         cv_gdb_print(gdb,

@@ -3,6 +3,7 @@
 #include "core/inspect.h"
 #include "debugger/gdb/state.h"
 #include "debugger/gdb/target.h"
+#include "debugger/view.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -337,7 +338,7 @@ static bool host_reg(void *arg, unsigned number, uint64_t *value)
 static bool host_read(void *arg, uint64_t addr, void *dst, size_t len)
 {
     struct cv_gdb *gdb = arg;
-    return cv_inspect_mem(cv_session_vm(gdb->session), 0, addr, dst, len) == len;
+    return cv_view_mem(cv_session_vm(gdb->session), addr, dst, len);
 }
 
 static void host_print(void *arg, const char *text, size_t len)

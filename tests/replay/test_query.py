@@ -62,6 +62,17 @@ def values(directory):
     check(where["rip"] == rows[5]["rip"], "a row tells the writer: %s, %s" % (where, rows[5]))
     low = ask(trace, "values", at["total"] + ":1")
     check(len(low) <= len(rows) and all(len(r["after"]) <= 4 for r in low), low[:3])
+    # bytes in two pages; a store of the value that is there
+    trace = record(directory, "stops")
+    at = symbols("stops")
+    over = "%#x" % (int(at["pages"], 16) + 4092)
+    rows = ask(trace, "values", over)
+    check([int(r["after"], 16) for r in rows] == [1 << 24, (2 << 32) + (1 << 24), 0x1122334455667788], rows)
+    check(ask(trace, "last-write", over) == rows[-1:], rows)
+    silent = ask(trace, "values", at["silent"])
+    last = ask(trace, "last-write", at["silent"])[0]
+    check([int(r["after"], 16) for r in silent] == [7, 8], silent)
+    check(last["icount"] > silent[-1]["icount"] and last["before"] == last["after"] == silent[-1]["after"], (last, silent))
 
 
 def console(directory):
@@ -108,7 +119,7 @@ def bad_questions(directory):
     end = info(trace)["end"]["icount"]
     for code, words in ((64, []), (64, ["what"]), (64, ["calls"]), (64, ["calls", "leaf"]), (64, ["calls", at, "more"]),
                         (64, ["calls", at, "--if", "rdi =="]), (64, ["values", "0x1000:65"]), (64, ["values", "0x1000:0"]),
-                        (64, ["values", "0xffc:8"]), (64, ["events"]), (64, ["events", "irq,foo"]), (64, ["printf", at]),
+                        (64, ["values", "0xfffffffffffffffc:8"]), (64, ["events"]), (64, ["events", "irq,foo"]), (64, ["printf", at]),
                         (64, ["printf", at, "%d"]), (64, ["last-write", "-1"]), (66, ["values", "0xffff900000000000"]),
                         (66, ["last-write", "0xfee00000", "--phys"]), (66, ["when", "--to", "mark:none"]),
                         (66, ["calls", at, "--from", str(end + 1)]), (64, ["calls", at, "--from", "9", "--to", "3"])):
