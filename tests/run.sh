@@ -93,6 +93,9 @@ full)
     script tests/gdb/test_gdb.py
     script tests/gdb/test_gdb32.py
     script tests/gdb/test_stops.py
+    script tests/gdb/test_modes.py
+    script tests/gdb/test_traps.py
+    script tests/gdb/test_walks.py
     script tests/gdb/test_link.py
     script tests/gdb/test_walk.py
     script tests/gdb/test_linux_guest.py
@@ -104,6 +107,9 @@ full)
 soak)
     script tests/replay/soak.py
     script tests/replay/endurance.py
+    CV_WALK_MOVES="${CV_WALK_MOVES:-10000}" CV_WALK_SEED="${CV_WALK_SEED:-$(date +%s)}"
+    export CV_WALK_MOVES CV_WALK_SEED
+    script tests/gdb/test_walks.py
     ;;
 esac
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -176,6 +176,16 @@ class CvKernel:
 cv_kernel = CvKernel()
 
 
+def cv_refresh_watchpoints():
+    """gdb keeps the value that it saw last, of another place now, and would drop a write that makes it that value again.
+    A watchpoint that is enabled anew looks at its value."""
+    kinds = (gdb.BP_WATCHPOINT, gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_READ_WATCHPOINT, gdb.BP_ACCESS_WATCHPOINT)
+    for point in gdb.breakpoints():
+        if point.type in kinds and point.enabled:
+            point.enabled = False
+            point.enabled = True
+
+
 class CvFollower:
     """Notices that `monitor` moved the machine."""
 
@@ -204,6 +214,7 @@ class CvFollower:
             self.at = at
             if moved:
                 gdb.execute("maintenance flush register-cache", to_string=True)
+                cv_refresh_watchpoints()
                 cv_kernel.follow()
             return moved
         finally:

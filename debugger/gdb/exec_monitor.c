@@ -316,6 +316,8 @@ static const struct verb VERBS[] = {
     {"replay_break", " POS", "stop at this icount, going either way", cv_gdb_verb_halt},
     {"rrbreakpoint", " POS", "the same", cv_gdb_verb_halt},
     {"replay_delete_break", " [N]", "no more at icount N, or at any", cv_gdb_verb_unhalt},
+    {"console", " [TEXT]", "what the serial console had printed up to here, or the lines that hold TEXT", cv_gdb_verb_console},
+    {"verify", "", "hold the whole run to its digests, and come back", cv_gdb_verb_verify},
     {"phys", " on|off", "take memory addresses as guest physical", run_phys},
     {"arch", " i386|x86-64", "as what the guest is debugged; takes effect when gdb connects", run_arch},
     {"query", " QUESTION", "last-write, values, calls, printf, events, console, when, marks; as `chronovisor query`",

@@ -1,5 +1,5 @@
 /*
- * exec_place.c - monitor verbs about the place where the machine stands: its code, and icounts to stop at
+ * exec_place.c - monitor verbs about the place where the machine stands and about the run: code, icounts to stop at, digests
  *
  * gdb disassembles by the one architecture that it was told, and by rip, which in real mode and in other code with a
  * segment base is no address. `disas` goes by the CPU's mode and by linear addresses.
@@ -9,21 +9,13 @@
 #include "core/inspect.h"
 #include "debugger/disas.h"
 #include "debugger/gdb/monitor.h"
-
-#include <string.h>
+#include "debugger/view.h"
 
 #define DISAS_DEFAULT 8u
 #define DISAS_MAX     1000u
 #define TEXT_MAX      120u
 
 /* -- code -------------------------------------------------------------------------------------- */
-
-static uint64_t read_reg(struct cv_gdb *gdb, unsigned reg)
-{
-    uint64_t value = 0;
-    cv_inspect_reg(cv_session_vm(gdb->session), 0, reg, (uint8_t *)&value);
-    return value;
-}
 
 static const char *name_mode(uint32_t mode)
 {
@@ -61,8 +53,9 @@ static size_t print_line(struct cv_gdb *gdb, uint64_t at, uint64_t base, bool he
 
 void cv_gdb_verb_disas(struct cv_gdb *gdb, const char *args)
 {
-    uint32_t mode = cv_vm_cpu(cv_session_vm(gdb->session), 0)->mode;
-    uint64_t pc = read_reg(gdb, CV_REG_LINEAR_PC), rip = read_reg(gdb, CV_REG_RIP);
+    struct cv_vm *vm = cv_session_vm(gdb->session);
+    uint32_t mode = cv_vm_cpu(vm, 0)->mode;
+    uint64_t pc = cv_view_number(vm, CV_REG_LINEAR_PC), rip = cv_view_number(vm, CV_REG_RIP);
     uint64_t at = pc, count = DISAS_DEFAULT;
     char word[24];
     cv_gdb_word(&args, word, sizeof(word));
@@ -108,5 +101,35 @@ void cv_gdb_verb_unhalt(struct cv_gdb *gdb, const char *args)
         cv_gdb_print(gdb, "Moves pass icount %llu.\n", (unsigned long long)icount);
     } else {
         cv_gdb_print(gdb, "No move stops at \"%s\"; see monitor info replay.\n", args);
+    }
+}
+
+/* -- the run ------------------------------------------------------------------------------------- */
+
+/* Every step of it, as `chronovisor verify`; digests are compared in any replay of a session. */
+void cv_gdb_verb_verify(struct cv_gdb *gdb, const char *args)
+{
+    static const struct cv_stops none;
+    cv_icount here = cv_session_icount(gdb->session), end = cv_session_end(gdb->session);
+    struct cv_timeline *tl = cv_session_timeline(gdb->session);
+    (void)args;
+    enum cv_replay_exit out = cv_timeline_seek(tl, 0);
+    if ((out == CV_REPLAY_REACHED || out == CV_REPLAY_END) && cv_timeline_stops(tl, &none)) {
+        out = cv_timeline_run(tl, end);
+    }
+    const struct cv_divergence *d = cv_session_divergence(gdb->session);
+    if (out == CV_REPLAY_DIVERGED) {
+        cv_gdb_print(gdb, "The replay differs from the recording by icount %llu, in %s.\n",
+                     (unsigned long long)(d != NULL ? d->icount : cv_session_icount(gdb->session)),
+                     d != NULL ? d->component : "the machine");
+    } else if (out == CV_REPLAY_STOPPED) {
+        cv_gdb_print(gdb, "Interrupted; exact up to icount %llu.\n",
+                     (unsigned long long)cv_session_icount(gdb->session));
+    } else {
+        cv_gdb_print(gdb, "Exact, up to the end at icount %llu.\n", (unsigned long long)end);
+    }
+    if (cv_session_seek(gdb->session, here) != CV_STOP_STEP) {
+        cv_gdb_print(gdb, "It stands at icount %llu now.\n", (unsigned long long)cv_session_icount(gdb->session));
+        cv_gdb_tell_move(gdb);
     }
 }

@@ -1,8 +1,10 @@
 /*
  * exec_question.c - `monitor query ...`: the questions of debugger/question.h, answered in gdb's own window
  */
-#include "debugger/gdb/state.h"
+#include "debugger/gdb/monitor.h"
 #include "debugger/question.h"
+
+#include <string.h>
 
 #define LINE_MAX_BYTES 1000u /* what one packet of cv_gdb_print() holds */
 
@@ -41,4 +43,17 @@ void cv_gdb_question(struct cv_gdb *gdb, const char *args)
                !cv_question_answer(gdb->session, cv_session_trace(gdb->session), &question, &out, &err)) {
         cv_gdb_print(gdb, "%s\n", err.text);
     }
+}
+
+/* What the serial console had printed up to here: the lines of a question about it. */
+void cv_gdb_verb_console(struct cv_gdb *gdb, const char *args)
+{
+    char line[LINE_MAX_BYTES];
+    if (strpbrk(args, "\"'") != NULL) {
+        cv_gdb_print(gdb, "console takes words, without quotes.\n");
+        return;
+    }
+    cv_format(line, sizeof(line), args[0] != '\0' ? "console --to %llu \"%s\"" : "console --to %llu",
+              (unsigned long long)cv_session_icount(gdb->session), args);
+    cv_gdb_question(gdb, line);
 }

@@ -22,7 +22,10 @@ void cv_gdb_verb_watches(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_unwatch(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_mark(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_marks(struct cv_gdb *gdb, const char *args);
-/* exec_place.c: code in the mode of the CPU; icounts to stop at */
+/* exec_question.c */
+void cv_gdb_verb_console(struct cv_gdb *gdb, const char *args);
+/* exec_place.c: code in the mode of the CPU; icounts to stop at; the whole run against its digests */
+void cv_gdb_verb_verify(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_disas(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_halt(struct cv_gdb *gdb, const char *args);
 void cv_gdb_verb_unhalt(struct cv_gdb *gdb, const char *args);

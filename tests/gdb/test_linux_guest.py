@@ -383,8 +383,19 @@ def wrong_vmlinux(directory):
     for content in (b"", b"junk" * 1000, open(vmlinux, "rb").read()[:200]):
         with open(junk, "wb") as f:
             f.write(content)
-        rc, out, err = run("debug", trace, "--vmlinux", junk)
-        check(rc == 65 and err.count("\n") == 1 and "[CV-E065]" in err and junk in err, "%d %s" % (rc, err))
+        for command in (["debug", trace], ["gdbserver", trace, "--socket", os.path.join(directory, "sock")]):
+            rc, out, err = run(*command, "--vmlinux", junk)
+            check(rc == 65 and err.count("\n") == 1 and "[CV-E065]" in err and junk in err, "%d %s" % (rc, err))
+    # a server takes the file, too: for what is told of the guest
+    with Server(directory, trace, "--vmlinux", vmlinux) as server:
+        rsp = server.connect()
+        said = rsp.monitor("guest")
+        check("vmlinux: is not that of this kernel (build id 0123456789abcdef" in said and
+              said.count("vmlinux") == rsp.monitor("guest-warning").count("vmlinux"), said)
+    with Server(directory, trace) as server:
+        check("vmlinux" not in server.connect().monitor("guest"), "no file, no verdict")
+    rc, out, err = run("gdbserver", trace, "--socket", os.path.join(directory, "sock"), "--vmlinux", "/nowhere/vmlinux")
+    check(rc == 66 and "[CV-E066]" in err, "%d %s" % (rc, err))
 
 
 # -- gdb's commands --------------------------------------------------------------------------------------
