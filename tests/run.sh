@@ -10,12 +10,12 @@ limit=3000 # seconds for a script
 [ "$ring" = soak ] && limit=14400
 mkdir -p "$log"
 passed=0 failed=0 skipped=0
-limit=600 # seconds, of a Criterion program
+unit_limit=600 # of a Criterion program
 
 # Adds a Criterion program's synthesis line.
 unit() {
     name=$(basename "$1")
-    timeout "$limit" "$1" --jobs 2 >"$log/$name.out" 2>&1
+    timeout "$unit_limit" "$1" --jobs 2 >"$log/$name.out" 2>&1
     rc=$?
     line=$(grep 'Synthesis:' "$log/$name.out" | tail -n 1)
     p=$(echo "$line" | sed -n 's/.*Passing: \([0-9]*\).*/\1/p')
@@ -56,7 +56,7 @@ case $ring in
 quick) export CV_DIFF_CASES="${CV_DIFF_CASES:-10}" ;;
 soak)
     export CV_DIFF_SCALE="${CV_DIFF_SCALE:-20}" CV_DIFF_SEED="${CV_DIFF_SEED:-$(date +%s)}"
-    limit=7200
+    unit_limit=7200
     unit build/"$mode"/unit/diff-user
     ;;
 esac
