@@ -72,7 +72,8 @@ FORMS = ["?", "g", "G00", "p%x", "P%x=00", "m%x,%x", "x%x,%x", "M%x,1:00", "X%x,
          "QNonStop:1", "qTStatus", "i", "vAttach;1", "vRun;", "jThreadsInfo", "qRcmd,%s"]
 VERBS = ["when", "seek %d", "back", "forward", "checkpoint", "restart %d", "next io", "prev io", "next exc %d", "last-write %d 8",
          "last-write %d 8 goto", "last-read %d", "watch phys %d 4", "watch %d 4 if rax == %d", "awatch %d 8", "watches", "unwatch %d",
-         "mark m%d", "marks", "seek mark:m%d", "phys on", "phys off", "info replay", "digest", "kaslr", "arch", "help", "%d"]
+         "disas", "disas %d 5", "replay_break %d", "replay_delete_break", "follow", "mark m%d", "marks",
+         "seek mark:m%d", "phys on", "phys off", "info replay", "digest", "kaslr", "arch", "help", "%d"]
 PLACES = [0, 1, 0x1000, 0x100000, 0x103000, 0x104000, 0x7fffffffffff, 0xffffffffffffffff, 0x10000000000000000]
 
 
