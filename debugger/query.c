@@ -1,5 +1,9 @@
 /*
- * query.c - scans with every stop armed that never stop: the rows come out of the question whether a place counts
+ * query.c - rows made where something took place, told in the order of the run
+ *
+ * The sweep (record/sweep.h) may make rows of several parts of the range at once, in copies of this process: whatever look()
+ * needs is set up where a part begins, and what only the order of the run can tell is done in tell_row(). So a console line
+ * that begins in one part and ends in another comes in two pieces.
  */
 #include "debugger/query.h"
 #include "core/cpu/regs.h"
@@ -8,8 +12,14 @@
 #include "debugger/session.h"
 #include "debugger/touch.h"
 #include "debugger/view.h"
+#include "record/sweep.h"
 
 #include <string.h>
+
+struct told { /* by whoever makes rows */
+    struct cv_query_row row;
+    bool whole; /* CONSOLE: with its line feed */
+};
 
 struct scan {
     struct cv_session *session;
@@ -19,9 +29,12 @@ struct scan {
     void *arg;
     struct cv_touch touch; /* query->addr; LAST_WRITE and VALUES */
     uint64_t rows;
-    bool enough;
+    /* of the part under way */
     uint8_t bytes[CV_QUERY_BYTES_MAX]; /* as they are, VALUES */
-    struct cv_query_row row;
+    struct cv_query_row line;          /* so far, CONSOLE */
+    struct cv_query_row row;           /* being made */
+    /* of all parts told so far */
+    struct cv_query_row pending; /* begin of a line, CONSOLE */
 };
 
 uint32_t cv_query_parse_taps(const char *text)
@@ -63,10 +76,10 @@ static void begin_row(struct scan *s, const struct cv_stop_place *place)
     row->cpl = cv_cpu_cpl(cv_vm_cpu(s->vm, 0));
 }
 
-static void tell(struct scan *s)
+/* False: enough. */
+static bool tell(struct scan *s, const struct cv_query_row *row)
 {
-    s->rows++;
-    s->enough = !s->fn(s->arg, &s->row) || s->rows == s->query->limit;
+    return s->fn(s->arg, row) && ++s->rows != s->query->limit;
 }
 
 static void fill_call(struct scan *s)
@@ -88,25 +101,33 @@ static void fill_change(struct scan *s)
     memcpy(s->row.after, s->bytes, s->query->len);
 }
 
-/* Bytes of a line are kept until its end; the row stands where its first byte went out. */
-static bool fill_console(struct scan *s, const struct cv_stop_place *place, struct cv_query_row *line)
+/* Bytes of a line are kept until its end; the row stands where its first byte went out. True: the end. */
+static bool fill_line(struct scan *s, const struct cv_stop_place *place)
 {
     uint8_t byte = (uint8_t)place->hit.detail;
-    if (byte == '\r') {
-        return false;
+    if (byte == '\r' || byte == '\n') {
+        return byte == '\n';
     }
-    if (byte != '\n') {
-        if (line->text_len == 0) {
-            begin_row(s, place);
-            *line = s->row;
-        }
-        if (line->text_len < sizeof(line->text) - 1) {
-            line->text[line->text_len++] = (char)byte;
-        }
-        return false;
+    if (s->line.text_len == 0) {
+        begin_row(s, place);
+        s->line = s->row;
     }
-    line->text[line->text_len] = '\0';
-    return line->text_len > 0 && (s->query->text == NULL || strstr(line->text, s->query->text) != NULL);
+    if (s->line.text_len < sizeof(s->line.text) - 1) {
+        s->line.text[s->line.text_len++] = (char)byte;
+    }
+    return false;
+}
+
+/* A line goes on where the part before broke off. */
+static void join_line(struct cv_query_row *line, const struct cv_query_row *more)
+{
+    if (line->text_len == 0) {
+        *line = *more;
+        return;
+    }
+    for (size_t i = 0; i < more->text_len && line->text_len < sizeof(line->text) - 1; i++) {
+        line->text[line->text_len++] = more->text[i];
+    }
 }
 
 /* -- conditions and text --------------------------------------------------------------------------- */
@@ -148,23 +169,35 @@ static bool run_code(struct scan *s, uint64_t *value)
 
 /* -- the scan -------------------------------------------------------------------------------------- */
 
-struct console_scan { /* what look() gets: the scan, and of CONSOLE the line under way */
-    struct scan *scan;
-    struct cv_query_row line;
-};
-
-static bool see(struct scan *s, const struct cv_stop_place *place, struct cv_query_row *line)
+static void begin_part(void *arg)
 {
+    struct scan *s = arg;
+    s->line.text_len = 0;
+    if (s->query->kind == CV_QUERY_VALUES) {
+        cv_touch_read(s->vm, &s->touch, s->bytes);
+    }
+}
+
+static bool take_line(struct scan *s, bool whole, struct told *told)
+{
+    *told = (struct told){.row = s->line, .whole = whole};
+    s->line.text_len = 0;
+    return whole || told->row.text_len > 0;
+}
+
+static bool end_part(void *arg, void *out)
+{
+    struct scan *s = arg;
+    return s->query->kind == CV_QUERY_CONSOLE && take_line(s, false, out);
+}
+
+static bool look(void *arg, const struct cv_stop_place *place, void *out)
+{
+    struct scan *s = arg;
+    struct told *told = out;
     uint64_t value = 1;
     if (s->query->kind == CV_QUERY_CONSOLE) {
-        bool whole = fill_console(s, place, line);
-        if (whole) {
-            s->row = *line;
-        }
-        if ((uint8_t)place->hit.detail == '\n') {
-            line->text_len = 0;
-        }
-        return whole;
+        return fill_line(s, place) && take_line(s, true, told);
     }
     begin_row(s, place);
     switch (s->query->kind) {
@@ -188,17 +221,27 @@ static bool see(struct scan *s, const struct cv_stop_place *place, struct cv_que
     default:
         break;
     }
+    *told = (struct told){.row = s->row, .whole = true};
     return value != 0;
 }
 
-/* Never counts, until there are rows enough. */
-static bool look(void *arg, const struct cv_stop_place *place)
+static bool tell_row(void *arg, const void *in)
 {
-    struct console_scan *c = arg;
-    if (!c->scan->enough && see(c->scan, place, &c->line)) {
-        tell(c->scan);
+    struct scan *s = arg;
+    const struct told *told = in;
+    if (s->query->kind != CV_QUERY_CONSOLE) {
+        return tell(s, &told->row);
     }
-    return c->scan->enough;
+    join_line(&s->pending, &told->row);
+    if (!told->whole) {
+        return true;
+    }
+    struct cv_query_row line = s->pending;
+    s->pending.text_len = 0;
+    line.text[line.text_len] = '\0';
+    bool wanted = line.text_len > 0 &&
+                  (s->query->text == NULL || strstr(line.text, s->query->text) != NULL);
+    return !wanted || tell(s, &line);
 }
 
 static bool say_end(enum cv_replay_exit out, struct cv_error *err)
@@ -215,28 +258,18 @@ static bool go(struct scan *s, cv_icount at, struct cv_error *err)
     return out == CV_REPLAY_REACHED || out == CV_REPLAY_END || say_end(out, err);
 }
 
-static bool scan_forward(struct scan *s, struct cv_stops *stops, struct cv_error *err)
+static bool scan_forward(struct scan *s, const struct cv_stops *stops, struct cv_error *err)
 {
-    struct cv_timeline *tl = cv_session_timeline(s->session);
-    struct console_scan c = {.scan = s};
-    stops->counts = look;
-    stops->arg = &c;
-    if (!go(s, s->query->from, err)) {
-        return false;
-    }
-    if (s->query->kind == CV_QUERY_VALUES) {
-        cv_touch_read(s->vm, &s->touch, s->bytes);
-    }
-    if (!cv_timeline_stops(tl, stops)) {
-        return cv_error_set(err, CV_EXIT_OS, "query: no memory");
-    }
-    /* A breakpoint where the run begins is not reported by a run. */
-    struct cv_stop_place here = {.at = s->query->from, .is_break = true};
-    if (stops->break_count == 1 && cv_view_number(s->vm, CV_REG_RIP) == stops->breaks[0]) {
-        look(&c, &here);
-    }
-    enum cv_replay_exit out = s->enough ? CV_REPLAY_BREAK : cv_timeline_run(tl, s->query->to);
-    return out == CV_REPLAY_REACHED || out == CV_REPLAY_END || s->enough || say_end(out, err);
+    const struct cv_sweep sweep = {.stops = *stops,
+                                   .row_bytes = sizeof(struct told),
+                                   .begin = begin_part,
+                                   .look = look,
+                                   .end = end_part,
+                                   .tell = tell_row,
+                                   .arg = s};
+    enum cv_replay_exit out = cv_timeline_sweep(cv_session_timeline(s->session), s->query->from,
+                                                s->query->to, &sweep);
+    return out == CV_REPLAY_REACHED || out == CV_REPLAY_BREAK || say_end(out, err);
 }
 
 static bool find_last(struct scan *s, struct cv_error *err)
@@ -257,7 +290,7 @@ static bool find_last(struct scan *s, struct cv_error *err)
                                    .has_before = true};
     memcpy(s->row.before, step.before, s->query->len);
     memcpy(s->row.after, step.after, s->query->len);
-    tell(s);
+    tell(s, &s->row);
     return true;
 }
 

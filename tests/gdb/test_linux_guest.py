@@ -254,6 +254,10 @@ def looking_changes_nothing(directory):
             check(rsp.monitor("digest") == before, "changed at %d" % at)
 
 
+def parts_beside(links):
+    return [int(re.search(r"(\d+) parts searched beside", rsp.monitor("info replay")).group(1)) for rsp in links]
+
+
 def side_by_side(directory):
     """A search back over a good part of a kernel's run ends at the same place, and for the same reason, whether copies of the
     engine on other processors took part in it or not."""
@@ -263,7 +267,7 @@ def side_by_side(directory):
     with Server(directory, trace) as many, Server(directory, trace, cpus={min(cpus)}) as one:
         links = [many.connect(), one.connect()]
         far = 0
-        for k in range(6):
+        for k in range(4):
             found = []
             for rsp in links:
                 rsp.monitor("seek-ticks %d" % (end * (20 + 7 * k) // 100))
@@ -276,13 +280,18 @@ def side_by_side(directory):
                 rsp.call("z" + point)
             check(found[0] == found[1], "with copies %s, without %s" % tuple(found))
             far += before - found[0][1]
-        beside = [int(re.search(r"(\d+) parts searched beside", r.monitor("info replay")).group(1)) for r in links]
+        searched = parts_beside(links)
+        for question in ("console", "console --limit 20", "events cr3 --limit 3000", "calls 0x%x --limit 3000" % rip):
+            said = [rsp.monitor("query " + question) for rsp in links]
+            check(said[0] == said[1] and len(said[0].splitlines()) > 3, "%s: %s..., %s..." % (question, said[0][:300], said[1][:300]))
+        beside = parts_beside(links)
     check(beside[1] == 0, beside)
     if len(cpus) == 1:
         print("skip    a search with copies: one processor only")
     elif far > 1 << 26:
-        check(beside[0] > 0, "%s over %d steps" % (beside, far))
-    print("        back over %.2f G steps, %d parts searched beside" % (far / 1e9, beside[0]))
+        check(0 < searched[0] < beside[0], "%s, %s over %d steps" % (searched, beside, far))
+    print("        back over %.2f G steps, %d parts searched beside; %d more for questions" %
+          (far / 1e9, searched[0], beside[0] - searched[0]))
 
 
 def legacy(directory):
