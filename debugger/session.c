@@ -12,6 +12,7 @@
  */
 #include "debugger/session.h"
 #include "core/cpu/regs.h"
+#include "core/inspect.h"
 #include "debugger/crash.h"
 #include "debugger/position.h"
 #include "debugger/view.h"
@@ -226,11 +227,18 @@ static void note_place(struct cv_session *session, enum cv_stop_reason why)
     }
 }
 
+/* The place that a move has come to is a breakpoint's. A halted CPU executes nothing there: a run meets it when the CPU is
+ * woken, and so do steps. */
+static bool meets_break(struct cv_session *session)
+{
+    return !cv_inspect_halted(cv_session_vm(session), 0) && cv_stop_arrive(session->stops);
+}
+
 /* A breakpoint behind the hit at which the last move ended is passed now, with all that it does. */
 static void pass_behind_hit(struct cv_session *session)
 {
     if (session->behind_hit) {
-        cv_stop_arrive(session->stops);
+        (void)meets_break(session);
     }
 }
 
@@ -255,7 +263,7 @@ static enum cv_stop_reason step_armed(struct cv_session *session)
     }
     /* The step that reaches the end was taken; only the next one finds no history. */
     why = CV_STOP_STEP;
-    if (cv_stop_arrive(session->stops)) {
+    if (meets_break(session)) {
         why = CV_STOP_BREAK;
         session->place = (struct cv_stop_place){.at = from + 1, .is_break = true};
         add_reasons(session, &session->place);
@@ -350,7 +358,7 @@ static enum cv_stop_reason run_to_halt(struct cv_session *session, cv_icount hal
     enum cv_stop_reason why = stop_of(cv_timeline_run(session->timeline, halt));
     note_place(session, why);
     session->behind_hit = why == CV_STOP_HIT;
-    if (why == CV_STOP_STEP && cv_stop_arrive(session->stops)) {
+    if (why == CV_STOP_STEP && meets_break(session)) {
         session->place = (struct cv_stop_place){.at = halt, .is_break = true};
         why = CV_STOP_BREAK;
     }

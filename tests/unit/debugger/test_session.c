@@ -241,3 +241,21 @@ Test(session, a_place_outside_the_trace_is_an_error)
     cr_assert_eq(cv_session_icount(w.session), 0);
     world_close(&w);
 }
+
+/* A halted CPU stands at the address behind HLT and does nothing there: a breakpoint is met when it is woken, whether a
+ * run or single steps come to it. */
+Test(session, a_breakpoint_behind_hlt_is_not_met_while_the_cpu_halts)
+{
+    struct world w;
+    world_open(&w, NULL);
+    cr_assert_eq(cv_session_seek(w.session, cv_session_end(w.session)), CV_STOP_STEP);
+    uint32_t number = world_break(&w, (cv_gva)world_rip(&w));
+    cr_assert_eq(cv_session_seek(w.session, cv_session_end(w.session) - 3), CV_STOP_STEP);
+    cr_assert_eq(cv_session_continue(w.session), CV_STOP_HISTORY_END);
+    cr_assert_eq(cv_session_seek(w.session, cv_session_end(w.session) - 3), CV_STOP_STEP);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(cv_session_step(w.session), CV_STOP_STEP, "step %u", i);
+    }
+    cr_assert_eq(cv_stop_hits(cv_session_stops(w.session), number), 0);
+    world_close(&w);
+}
