@@ -14,6 +14,7 @@
 #define DEPTH_MAX    16u
 #define LOOKS_MAX    (1u << 16) /* members: nested hostile types must not multiply */
 #define CHILDREN_MAX (1u << 20) /* of a unit */
+#define TEXTS_MAX    7u         /* sections with names of entries */
 
 struct symbol {
     uint64_t addr, end; /* end: of its section */
@@ -24,6 +25,10 @@ struct cv_symbols {
     Elf *elf;
     Dwarf *dwarf;
     bool dwarf_tried, wide;
+    struct {
+        const char *bytes;
+        size_t len;
+    } texts[TEXTS_MAX];  /* as libdw holds them */
     struct symbol *list; /* by address */
     size_t count;
     uint8_t build_id[BUILD_ID_MAX];
@@ -252,9 +257,59 @@ uint8_t *cv_symbols_section(const struct cv_symbols *s, const char *name, size_t
 
 /* -- layouts ------------------------------------------------------------------------------------- */
 
-static bool is_wanted_unit(Dwarf_Die *unit)
+/* Where names may lie: libdw 0.188 hands them out without looking for their end. */
+static void note_texts(struct cv_symbols *s)
 {
-    const char *name = dwarf_diename(unit);
+    static const char *const names[TEXTS_MAX] = {
+        ".debug_info",  ".debug_types",  ".debug_str", ".debug_line_str",
+        ".zdebug_info", ".zdebug_types", ".zdebug_str"};
+    for (size_t i = 0; i < TEXTS_MAX; i++) {
+        GElf_Shdr shdr;
+        Elf_Scn *scn = find_section(s->elf, names[i], &shdr);
+        Elf_Data *data = scn != NULL ? elf_rawdata(scn, NULL) : NULL;
+        if (data != NULL && data->d_buf != NULL) {
+            s->texts[i].bytes = data->d_buf;
+            s->texts[i].len = data->d_size;
+        }
+    }
+}
+
+static const char *check_end(const struct cv_symbols *s, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < TEXTS_MAX; i++) {
+        size_t at = (uintptr_t)name - (uintptr_t)s->texts[i].bytes;
+        if (at < s->texts[i].len) {
+            return memchr(name, 0, s->texts[i].len - at) != NULL ? name : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: none, or one in another file. */
+static const char *name_of(const struct cv_symbols *s, Dwarf_Die *die)
+{
+    Dwarf_Attribute attr;
+    if (dwarf_attr(die, DW_AT_name, &attr) == NULL) {
+        return NULL;
+    }
+    switch (dwarf_whatform(&attr)) {
+    case DW_FORM_string:
+    case DW_FORM_strp:
+    case DW_FORM_line_strp:
+    case DW_FORM_strx:
+    case DW_FORM_strx1:
+    case DW_FORM_strx2:
+    case DW_FORM_strx3:
+    case DW_FORM_strx4:
+        return check_end(s, dwarf_formstring(&attr));
+    default:
+        return NULL;
+    }
+}
+
+static bool is_wanted_unit(const struct cv_symbols *s, Dwarf_Die *unit)
+{
+    const char *name = name_of(s, unit);
     for (size_t i = 0; name != NULL && i < CV_ARRAY_LEN(UNITS); i++) {
         size_t n = strlen(name), m = strlen(UNITS[i]);
         if (n >= m && strcmp(name + n - m, UNITS[i]) == 0 &&
@@ -265,7 +320,8 @@ static bool is_wanted_unit(Dwarf_Die *unit)
     return false;
 }
 
-static bool find_in_unit(Dwarf_Die *unit, const char *name, Dwarf_Die *result)
+static bool find_in_unit(const struct cv_symbols *s, Dwarf_Die *unit, const char *name,
+                         Dwarf_Die *result)
 {
     Dwarf_Die die;
     unsigned looked = 0;
@@ -275,7 +331,7 @@ static bool find_in_unit(Dwarf_Die *unit, const char *name, Dwarf_Die *result)
             dwarf_hasattr(&die, DW_AT_declaration)) {
             continue;
         }
-        const char *called = dwarf_diename(&die);
+        const char *called = name_of(s, &die);
         if (called != NULL && strcmp(called, name) == 0) {
             *result = die;
             return true;
@@ -289,7 +345,7 @@ static bool search_units(struct cv_symbols *s, const char *name, Dwarf_Die *die)
     Dwarf_CU *cu = NULL;
     Dwarf_Die unit;
     while (dwarf_get_units(s->dwarf, cu, &cu, NULL, NULL, &unit, NULL) == 0) {
-        if (is_wanted_unit(&unit) && find_in_unit(&unit, name, die)) {
+        if (is_wanted_unit(s, &unit) && find_in_unit(s, &unit, name, die)) {
             return true;
         }
     }
@@ -301,6 +357,7 @@ static bool find_struct(struct cv_symbols *s, const char *name, Dwarf_Die *die)
     if (!s->dwarf_tried) {
         s->dwarf_tried = true;
         s->dwarf = dwarf_begin_elf(s->elf, DWARF_C_READ, NULL);
+        note_texts(s);
     }
     for (size_t i = 0; i < s->struct_count; i++) {
         if (strcmp(s->structs[i].name, name) == 0) {
@@ -345,6 +402,7 @@ static bool member_offset(Dwarf_Die *member, uint32_t *offset)
 }
 
 struct wanted {
+    const struct cv_symbols *in;
     const char *name;
     size_t len;
     unsigned looks;
@@ -370,7 +428,7 @@ static bool find_member(Dwarf_Die *in, struct wanted *wanted, unsigned depth,
             !get_type(&member, &inner)) {
             continue;
         }
-        const char *called = dwarf_diename(&member);
+        const char *called = name_of(wanted->in, &member);
         if (called == NULL && find_member(&inner, wanted, depth + 1, offset, type)) {
             *offset += at;
             return true;
@@ -396,7 +454,7 @@ bool cv_symbols_member(struct cv_symbols *s, const char *type, const char *membe
     }
     for (*offset = 0;;) {
         size_t len = strcspn(member, ".");
-        struct wanted wanted = {.name = member, .len = len};
+        struct wanted wanted = {.in = s, .name = member, .len = len};
         if (!find_member(&in, &wanted, 0, &at, &of)) {
             return false;
         }

@@ -46,6 +46,7 @@ for program in "$b"/fuzz/fuzz_*; do
     CV_SEEDS=$seeds "$program" >"$log.seeds" 2>&1 || bad "fuzz $name: seeds" "$log.seeds"
     case $name in
     trace | sums) max=400000 ;;
+    elf) max=40000 ;;
     state) max=12000 ;;
     insn) max=2068 ;;
     modes) max=1040 ;;

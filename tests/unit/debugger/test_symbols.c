@@ -210,6 +210,46 @@ Test(symbols, damaged_files_do_no_harm)
     close(fd);
 }
 
+/* What no compiler writes: types that are made of themselves, a name that nothing ends, a name and a type in another file.
+ * That name stands last in the section: what lies behind it is libelf's, and mostly a zero. */
+static const char HOSTILE[] =
+    ".globl start_kernel, _start; start_kernel: _start: nop\n"
+    ".section .debug_abbrev; .byte 1,0x11,1,3,8,0,0, 2,0x13,1,3,8,11,11,0,0, 3,13,0,3,8,0x49,0x13,0x38,11,0,0\n"
+    ".byte 4,0x16,0,0x49,0x13,0,0, 5,1,0,0x49,0x13,0,0, 6,13,0,3,0xa1,0x3e,0x49,0x13,0x38,11,0,0\n"
+    ".byte 7,13,0,3,8,0x49,0xa0,0x3e,0x38,11,0,0, 8,0x13,0,11,11,3,8,0,0, 0\n"
+    ".section .debug_info; u: .long e - u - 4; .value 4; .long 0; .byte 8\n"
+    ".byte 1; .string \"init/main.c\"; .byte 2; .string \"toy_task\"; .byte 40\n"
+    ".byte 3; .string \"first\"; .long t - u; .byte 0; .byte 3; .string \"pid\"; .long a - u; .byte 8\n"
+    ".byte 6; .long 0; .long n - u; .byte 16; .byte 7; .string \"up\"; .long 0; .byte 24\n"
+    ".byte 3; .string \"deep\"; .long n - u; .byte 32; .byte 0\n"
+    "t: .byte 4; .long t - u; a: .byte 5; .long a - u; n: .byte 8, 24; .ascii \"unended\"; e:\n";
+
+Test(symbols, types_without_an_end_end, .timeout = 60)
+{
+    uint32_t offset, size = 1;
+    char path[100];
+    snprintf(path, sizeof(path), "%s/hostile.s", directory);
+    FILE *f = fopen(path, "w");
+    cr_assert(f != NULL && fputs(HOSTILE, f) >= 0 && fclose(f) == 0);
+    snprintf(path, sizeof(path), "cd %s && gcc -nostdlib -static -o out hostile.s", directory);
+    run(path);
+    snprintf(path, sizeof(path), "%s/out", directory);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct cv_symbols *s = cv_symbols_open(fd, "vmlinux", NULL);
+    cr_assert_not_null(s);
+    cr_assert(!cv_symbols_member(s, "toy_task", "first", &offset, &size), "a typedef of itself");
+    cr_assert(cv_symbols_member(s, "toy_task", "pid", &offset, &size));
+    cr_assert(offset == 8 && size == 0, "an array of itself");
+    cr_assert(!cv_symbols_member(s, "toy_task", "pid.first", &offset, &size));
+    cr_assert(!cv_symbols_member(s, "toy_task", "up", &offset, &size), "a type in another file");
+    cr_assert(cv_symbols_member(s, "toy_task", "deep", &offset, &size));
+    cr_assert(offset == 32 && size == 24);
+    cr_assert_eq(cv_symbols_size(s, "toy_task"), 40);
+    cr_assert_eq(cv_symbols_size(s, "unended"), 0, "a name without an end");
+    cv_symbols_free(s);
+    close(fd);
+}
+
 /* The real thing, when tests/support/guests.sh lx was run: what DWARF says is what the BTF of the same file says. */
 Test(symbols, dwarf_and_btf_of_a_kernel_agree)
 {
