@@ -1,5 +1,5 @@
 /*
- * vm_private.h - the machine's insides, shared by vm.c, vm_watch.c and inspect.c only
+ * vm_private.h - the machine's insides, shared by vm*.c and inspect.c only
  * Thread:  engine thread only, except `stop`
  */
 #ifndef CV_CORE_VM_PRIVATE_H
@@ -32,6 +32,15 @@ struct cv_vm {
     bool stop;     /* any thread, atomic */
 };
 
+struct cv_board_host;
+
+/* vm_wiring.c: what the board and the CPU call. */
+void cv_vm_fill_host(struct cv_vm *vm, struct cv_board_host *host);
+void cv_vm_wire_cpu(struct cv_vm *vm);
+/* The first reason counts. */
+void cv_vm_end_machine(struct cv_vm *vm, enum cv_vm_end reason, uint32_t value);
+void cv_vm_ask_reset(struct cv_vm *vm);
+void cv_vm_pulse_nmi(struct cv_vm *vm);
 /* vm_watch.c: cv_vm_watch() without its claim on the taps. */
 bool cv_vm_arm(struct cv_vm *vm, const struct cv_watch *list, size_t count,
                uint32_t taps) CV_MUST_CHECK;
