@@ -1,16 +1,5 @@
 /*
- * tlb.c - sets, tags, and what is dropped when a page table changes
- *
- * For each page of RAM the TLB keeps two small records, in lazily backed arrays:
- *   holders  which entries were given a store tag for it, so that flagging one page (a
- * new page table, translated code) withdraws those few and not all; may be stale, since
- * each is checked before use table    while the page has CV_PAGE_PT: the addresses its
- * entries map (base, bits an entry covers), which of its entries were walked (lo..hi) and
- * the sets that were filled from it. A table reached at two addresses or levels is
- * `many`: a write to it drops everything. A write to a watched table drops what the
- * written entries map; after TABLE_WRITES of them all of lo..hi goes and the page is no
- * longer watched, until the next walk through it. A kernel that maps one page pays for
- * one page; one that fills or empties a whole table pays once.
+ * tlb.c - sets: found by their key, filled by walks, cleared, recycled
  */
 #include "core/mem/tlb.h"
 #include "core/base/check.h"
@@ -19,12 +8,7 @@
 #include "core/mem/mmu.h"
 #include "core/mem/ram.h"
 #include "core/mem/taps.h"
-
-#define GVA_BITS     48u
-#define GVA_MASK     ((1ull << GVA_BITS) - 1)
-#define TABLE_WRITES 16u
-#define HOLDERS      3u
-#define HOLDERS_MANY 0xffu
+#include "core/mem/tlb_private.h"
 
 /* key: root | these. A free set has `used` 0. */
 #define KEY_PG   1u
@@ -40,36 +24,6 @@
 #define KEY_ROOT 0x000ffffffffff000ull
 
 CV_STATIC_ASSERT(CV_TLB_SETS *CV_TLB_ENTRIES_MAX == 65536, "a holder is 16 bits");
-
-struct holders {
-    uint16_t at[HOLDERS]; /* set * CV_TLB_ENTRIES_MAX + index */
-    uint8_t count;        /* or HOLDERS_MANY */
-    uint8_t unused;
-};
-
-struct table {
-    uint64_t gva;    /* first address mapped, 48 bits */
-    uint16_t sets;   /* bit per set filled through it */
-    uint16_t lo, hi; /* entries walked */
-    uint8_t shift;   /* address bits an entry covers */
-    uint8_t entry_bytes;
-    uint8_t writes; /* since watched */
-    uint8_t many;
-};
-
-struct cv_tlb {
-    struct cv_ram *ram;
-    struct cv_cpu *cpu;
-    unsigned entries;
-    uint64_t clock;
-    uint64_t fills;
-    uint64_t
-        keys[CV_TLB_SETS]; /* copies, together; 0 in a free set is checked by `used` */
-    unsigned hint[2];      /* last set used for supervisor, user */
-    struct cv_tlbset *sets;
-    struct holders *holders; /* one a page of RAM span */
-    struct table *tables;
-};
 
 static size_t whole_pages(uint64_t bytes)
 {
@@ -130,20 +84,13 @@ static void prepare_set(struct cv_tlb *tlb, struct cv_tlbset *set)
     cv_tlb_clear_jumps(set);
 }
 
-static void leave_if_current(struct cv_tlb *tlb, const struct cv_tlbset *set)
-{
-    if (tlb->cpu != NULL && tlb->cpu->tlb == set) {
-        tlb->cpu->leave |= CV_LEAVE_MODE;
-    }
-}
-
 void cv_tlb_drop_all(struct cv_tlb *tlb)
 {
     for (unsigned s = 0; s < CV_TLB_SETS; s++) {
         struct cv_tlbset *set = &tlb->sets[s];
         if (set->used != 0) {
             clear_set(set);
-            leave_if_current(tlb, set);
+            cv_tlb_leave_if_current(tlb, set);
         }
     }
 }
@@ -158,300 +105,6 @@ void cv_tlb_drop_jumps(struct cv_tlb *tlb)
         cv_tlb_clear_jumps(set);
         clear_code(set);
     }
-}
-
-/* -- store tags ---------------------------------------------------------------------- */
-
-void cv_tlb_withdraw_stores(struct cv_tlb *tlb)
-{
-    for (unsigned s = 0; s < CV_TLB_SETS; s++) {
-        struct cv_tlbset *set = &tlb->sets[s];
-        for (uint32_t k = 0; set->used != 0 && k < set->filled; k++) {
-            set->store[set->fill_log[k]] = CV_TLB_NONE;
-        }
-    }
-}
-
-static void withdraw_entry(struct cv_tlbset *set, unsigned i, cv_gpa page)
-{
-    if (set->store[i] != CV_TLB_NONE && set->gpa[i] == page) {
-        set->store[i] = CV_TLB_NONE;
-    }
-}
-
-static void withdraw_page(void *arg, cv_gpa page)
-{
-    struct cv_tlb *tlb = arg;
-    struct holders *h = &tlb->holders[page >> CV_PAGE_SHIFT];
-    if (h->count != HOLDERS_MANY) {
-        for (unsigned k = 0; k < h->count; k++) {
-            withdraw_entry(&tlb->sets[h->at[k] / CV_TLB_ENTRIES_MAX],
-                           h->at[k] % CV_TLB_ENTRIES_MAX, page);
-        }
-        h->count = 0;
-        return;
-    }
-    for (unsigned s = 0; s < CV_TLB_SETS; s++) {
-        struct cv_tlbset *set = &tlb->sets[s];
-        for (uint32_t k = 0; set->used != 0 && k < set->filled; k++) {
-            withdraw_entry(set, set->fill_log[k], page);
-        }
-    }
-    h->count = 0;
-}
-
-static void withdraw_stores(void *arg)
-{
-    cv_tlb_withdraw_stores(arg);
-}
-
-/* Does the entry that this holder names still give a store tag to the page? */
-static bool holds(const struct cv_tlb *tlb, uint16_t at, cv_gpa page)
-{
-    const struct cv_tlbset *set = &tlb->sets[at / CV_TLB_ENTRIES_MAX];
-    unsigned i = at % CV_TLB_ENTRIES_MAX;
-    return set->store[i] != CV_TLB_NONE && set->gpa[i] == page;
-}
-
-/* Called before the tag is written. */
-static void add_holder(struct cv_tlb *tlb, const struct cv_tlbset *set, unsigned i,
-                       cv_gpa page)
-{
-    struct holders *h = &tlb->holders[page >> CV_PAGE_SHIFT];
-    uint16_t at = (uint16_t)((unsigned)(set - tlb->sets) * CV_TLB_ENTRIES_MAX + i);
-    if (h->count == HOLDERS_MANY) {
-        return;
-    }
-    unsigned kept = 0;
-    for (unsigned k = 0; k < h->count; k++) {
-        if (h->at[k] != at && holds(tlb, h->at[k], page)) {
-            h->at[kept++] = h->at[k];
-        }
-    }
-    if (kept == HOLDERS) {
-        h->count = HOLDERS_MANY;
-        return;
-    }
-    h->at[kept++] = at;
-    h->count = (uint8_t)kept;
-}
-
-static void give_store(struct cv_tlb *tlb, struct cv_tlbset *set, unsigned i,
-                       uint64_t tag)
-{
-    if (set->store[i] != tag) {
-        add_holder(tlb, set, i, set->gpa[i]);
-        set->store[i] = tag;
-    }
-}
-
-static const struct cv_taps *taps_of(const struct cv_tlb *tlb)
-{
-    return tlb->cpu != NULL ? tlb->cpu->taps : NULL;
-}
-
-/* The store tag of a page whose D is set and that may be written; withheld when a watch is all that is in the way. */
-static void offer_store(struct cv_tlb *tlb, struct cv_tlbset *set, unsigned i,
-                        uint64_t tag)
-{
-    uint8_t flags = tlb->ram->page_flags[set->gpa[i] >> CV_PAGE_SHIFT];
-    const struct cv_taps *taps = taps_of(tlb);
-    if (CV_UNLIKELY(taps != NULL) && (flags & ~CV_PAGE_WATCH) == 0 &&
-        (flags != 0 || cv_taps_hides(taps, 0 - tag, set->gpa[i], CV_ACC_WRITE))) {
-        set->store[i] = tag + CV_TLB_WITHHELD;
-    } else if (flags == 0) {
-        give_store(tlb, set, i, tag);
-    }
-}
-
-void cv_tlb_grant_store(struct cv_tlb *tlb, struct cv_tlbset *set, cv_gva gva, cv_gpa gpa)
-{
-    if (set == NULL) {
-        return;
-    }
-    uint64_t tag = 0 - (gva & CV_PAGE_MASK);
-    unsigned i = (unsigned)((gva & set->index_mask) >> CV_PAGE_SHIFT);
-    if ((set->load[i] == tag || set->load[i] == tag + CV_TLB_WITHHELD) &&
-        set->gpa[i] == (gpa & CV_PAGE_MASK)) {
-        offer_store(tlb, set, i, tag);
-    }
-}
-
-/* -- watches ------------------------------------------------------------------------- */
-
-static void forget_entry(struct cv_tlbset *set, unsigned i, uint64_t first, uint64_t last,
-                         bool physical)
-{
-    uint64_t tag = set->load[i] != CV_TLB_NONE ? set->load[i] : set->store[i];
-    if (tag == CV_TLB_NONE) {
-        return;
-    }
-    uint64_t page = set->gpa[i];
-    if (!physical) {
-        page = (uint64_t)((int64_t)((0 - tag) << 16) >> 16);
-    }
-    if (page <= last && first <= (page | (CV_PAGE_SIZE - 1))) {
-        set->load[i] = CV_TLB_NONE;
-        set->store[i] = CV_TLB_NONE;
-    }
-}
-
-void cv_tlb_forget(struct cv_tlb *tlb, uint64_t first, uint64_t last, bool physical)
-{
-    uint64_t pages = ((last >> CV_PAGE_SHIFT) - (first >> CV_PAGE_SHIFT)) + 1;
-    for (unsigned s = 0; s < CV_TLB_SETS; s++) {
-        struct cv_tlbset *set = &tlb->sets[s];
-        if (set->used == 0) {
-            continue;
-        }
-        if (!physical && pages < set->filled) {
-            for (uint64_t p = 0; p < pages; p++) {
-                uint64_t at = first + (p << CV_PAGE_SHIFT);
-                forget_entry(set, (unsigned)((at & set->index_mask) >> CV_PAGE_SHIFT),
-                             first, last, false);
-            }
-        } else {
-            for (uint32_t k = 0; k < set->filled; k++) {
-                forget_entry(set, set->fill_log[k], first, last, physical);
-            }
-        }
-    }
-}
-
-/* -- page tables --------------------------------------------------------------------- */
-
-/* Was code ever fetched through this set from [gva, gva + pages)? May say yes too often.
- */
-static bool has_code(const struct cv_tlbset *set, uint64_t gva, uint64_t pages)
-{
-    if (set->codes == 0 || pages >= CV_TLB_CODE_BITS) {
-        return set->codes != 0;
-    }
-    uint64_t first = gva >> CV_PAGE_SHIFT;
-    if (pages >= 64 && first % 64 == 0 && pages % 64 == 0) {
-        for (uint64_t p = 0; p < pages; p += 64) {
-            if (set->code[(first + p) % CV_TLB_CODE_BITS / 64] != 0) {
-                return true;
-            }
-        }
-        return false;
-    }
-    for (uint64_t p = 0; p < pages; p++) {
-        uint64_t bit = (first + p) % CV_TLB_CODE_BITS;
-        if ((set->code[bit / 64] >> (bit % 64) & 1) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void drop_entry(struct cv_tlbset *set, unsigned i, uint64_t gva, uint64_t bytes)
-{
-    uint64_t tag = set->load[i] != CV_TLB_NONE    ? set->load[i]
-                   : set->fetch[i] != CV_TLB_NONE ? set->fetch[i]
-                                                  : set->store[i];
-    if (tag == CV_TLB_NONE) {
-        return;
-    }
-    if ((((0 - tag) - gva) & GVA_MASK) < bytes) {
-        set->load[i] = CV_TLB_NONE;
-        set->store[i] = CV_TLB_NONE;
-        set->fetch[i] = CV_TLB_NONE;
-    }
-}
-
-/* Drops what the set holds of [gva, gva + bytes), 48-bit addresses. */
-static void drop_range(struct cv_tlb *tlb, struct cv_tlbset *set, uint64_t gva,
-                       uint64_t bytes)
-{
-    uint64_t pages = bytes >> CV_PAGE_SHIFT;
-    if (pages < set->filled && pages < tlb->entries) {
-        for (uint64_t p = 0; p < pages; p++) {
-            uint64_t at = gva + (p << CV_PAGE_SHIFT);
-            drop_entry(set, (unsigned)((at & set->index_mask) >> CV_PAGE_SHIFT), gva,
-                       bytes);
-        }
-    } else {
-        for (uint32_t k = 0; k < set->filled; k++) {
-            drop_entry(set, set->fill_log[k], gva, bytes);
-        }
-    }
-    if (has_code(set, gva, pages)) {
-        cv_tlb_clear_jumps(set);
-        leave_if_current(tlb, set);
-    }
-}
-
-static void drop_entries(struct cv_tlb *tlb, const struct table *t, unsigned lo,
-                         unsigned hi)
-{
-    if (lo < t->lo) {
-        lo = t->lo;
-    }
-    if (hi > t->hi) {
-        hi = t->hi;
-    }
-    if (lo > hi) {
-        return;
-    }
-    uint64_t gva = (t->gva + ((uint64_t)lo << t->shift)) & GVA_MASK;
-    uint64_t bytes = (uint64_t)(hi - lo + 1) << t->shift;
-    for (unsigned s = 0; s < CV_TLB_SETS; s++) {
-        if ((t->sets >> s & 1) != 0 && tlb->sets[s].used != 0) {
-            drop_range(tlb, &tlb->sets[s], gva, bytes);
-        }
-    }
-}
-
-/* The ram's on_pt_write. */
-static bool table_written(void *arg, cv_gpa gpa, uint32_t len)
-{
-    struct cv_tlb *tlb = arg;
-    struct table *t = &tlb->tables[gpa >> CV_PAGE_SHIFT];
-    if (t->many != 0) {
-        cv_tlb_drop_all(tlb);
-        return false;
-    }
-    if (t->writes < TABLE_WRITES) {
-        unsigned off = (unsigned)(gpa & (CV_PAGE_SIZE - 1));
-        t->writes++;
-        drop_entries(tlb, t, off / t->entry_bytes, (off + len - 1) / t->entry_bytes);
-        return true;
-    }
-    drop_entries(tlb, t, t->lo, t->hi);
-    return false;
-}
-
-static void watch_table(struct cv_tlb *tlb, const struct cv_walk *walk, unsigned level,
-                        cv_gva gva, const struct cv_tlbset *set)
-{
-    cv_gpa page = walk->table[level];
-    if (!cv_ram_has(tlb->ram, page, CV_PAGE_SIZE)) {
-        return;
-    }
-    struct table *t = &tlb->tables[page >> CV_PAGE_SHIFT];
-    unsigned shift = walk->table_shift[level];
-    unsigned count = CV_PAGE_SIZE / walk->entry_bytes;
-    uint64_t covers = (uint64_t)count << shift;
-    uint64_t base = gva & GVA_MASK & ~(covers - 1);
-    uint16_t index = (uint16_t)((gva >> shift) & (count - 1));
-    uint16_t bit = (uint16_t)(1u << (unsigned)(set - tlb->sets));
-    if ((tlb->ram->page_flags[page >> CV_PAGE_SHIFT] & CV_PAGE_PT) == 0) {
-        *t = (struct table){.gva = base,
-                            .sets = bit,
-                            .lo = index,
-                            .hi = index,
-                            .shift = (uint8_t)shift,
-                            .entry_bytes = walk->entry_bytes};
-        cv_ram_flag_page(tlb->ram, page, CV_PAGE_PT);
-        return;
-    }
-    if (t->gva != base || t->shift != shift || t->entry_bytes != walk->entry_bytes) {
-        t->many = 1;
-    }
-    t->sets |= bit;
-    t->lo = index < t->lo ? index : t->lo;
-    t->hi = index > t->hi ? index : t->hi;
 }
 
 /* -- filling ------------------------------------------------------------------------- */
@@ -474,9 +127,7 @@ static void fill(struct cv_cpu *cpu, struct cv_tlb *tlb, struct cv_tlbset *set,
     cv_gpa page = walk->gpa & CV_PAGE_MASK;
     unsigned i = (unsigned)((gva & set->index_mask) >> CV_PAGE_SHIFT);
     unsigned system = acc & CV_ACC_SYSTEM;
-    for (unsigned level = 0; level < walk->tables; level++) {
-        watch_table(tlb, walk, level, gva, set);
-    }
+    cv_tlb_watch_tables(tlb, walk, gva, set);
     if (set->addend[i] != (uint64_t)(uintptr_t)tlb->ram->base + page - va ||
         set->gpa[i] != page) {
         set->load[i] = CV_TLB_NONE;
@@ -495,7 +146,7 @@ static void fill(struct cv_cpu *cpu, struct cv_tlb *tlb, struct cv_tlbset *set,
         set->load[i] = hidden ? tag + CV_TLB_WITHHELD : tag;
     }
     if (walk->dirty && cv_mmu_allows(cpu, walk, CV_ACC_WRITE | system)) {
-        offer_store(tlb, set, i, tag);
+        cv_tlb_offer_store(tlb, set, i, tag);
     }
     if ((acc & 3u) == CV_ACC_FETCH) {
         set->fetch[i] = tag;
@@ -640,6 +291,11 @@ struct cv_tlbset *cv_tlb_system_set(struct cv_cpu *cpu)
     return s == CV_TLB_SETS ? NULL : &cpu->tlbs->sets[s];
 }
 
+static void withdraw_stores(void *arg)
+{
+    cv_tlb_withdraw_stores(arg);
+}
+
 struct cv_tlb *cv_tlb_new(struct cv_ram *ram, unsigned entries)
 {
     CV_ASSERT(entries >= 16 && entries <= CV_TLB_ENTRIES_MAX &&
@@ -652,18 +308,18 @@ struct cv_tlb *cv_tlb_new(struct cv_ram *ram, unsigned entries)
     tlb->entries = entries;
     tlb->sets = cv_hostmem_pages_new(whole_pages(CV_TLB_SETS * sizeof(*tlb->sets)));
     tlb->holders =
-        cv_hostmem_pages_new(whole_pages(ram_pages(tlb) * sizeof(struct holders)));
+        cv_hostmem_pages_new(whole_pages(ram_pages(tlb) * sizeof(struct cv_tlb_holders)));
     tlb->tables =
-        cv_hostmem_pages_new(whole_pages(ram_pages(tlb) * sizeof(struct table)));
+        cv_hostmem_pages_new(whole_pages(ram_pages(tlb) * sizeof(struct cv_tlb_table)));
     if (tlb->sets == NULL || tlb->holders == NULL || tlb->tables == NULL) {
         cv_tlb_free(tlb);
         return NULL;
     }
     ram->pt_arg = tlb;
-    ram->on_pt_write = table_written;
+    ram->on_pt_write = cv_tlb_table_written;
     ram->tags_arg = tlb;
     ram->withdraw_stores = withdraw_stores;
-    ram->withdraw_page = withdraw_page;
+    ram->withdraw_page = cv_tlb_withdraw_page;
     return tlb;
 }
 
@@ -682,9 +338,9 @@ void cv_tlb_free(struct cv_tlb *tlb)
     }
     cv_hostmem_pages_free(tlb->sets, whole_pages(CV_TLB_SETS * sizeof(*tlb->sets)));
     cv_hostmem_pages_free(tlb->holders,
-                          whole_pages(ram_pages(tlb) * sizeof(struct holders)));
+                          whole_pages(ram_pages(tlb) * sizeof(struct cv_tlb_holders)));
     cv_hostmem_pages_free(tlb->tables,
-                          whole_pages(ram_pages(tlb) * sizeof(struct table)));
+                          whole_pages(ram_pages(tlb) * sizeof(struct cv_tlb_table)));
     cv_hostmem_pages_free(tlb, whole_pages(sizeof(*tlb)));
 }
 
