@@ -125,7 +125,7 @@ $(B)/core/load/%.o $(B)/record/%.o $(B)/debugger/%.o: CFLAGS += -fsanitize=fuzze
 endif
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIBS := $(B)/libcv-debugger.a $(B)/libcv-record.a $(B)/libcv-core.a $(B)/libcv-host.a
-FUZZ_trace  := tests/fuzz/lib/trace.c $(addprefix tests/unit/record/,toy_vm.c scenario.c memfile.c)
+FUZZ_trace  := tests/fuzz/lib/trace.c tests/support/heldfile.c $(addprefix tests/unit/record/,toy_vm.c scenario.c memfile.c)
 FUZZ_sums   := $(FUZZ_trace)
 FUZZ_decode := tests/unit/core/decode/oracle.c
 FUZZ_insn   := tests/unit/core/translate/twin.c tests/unit/core/verify/verify.c
@@ -195,7 +195,7 @@ install: all
 	install -D -m 644 debugger/gdb/chronovisor.py $(DESTDIR)$(PREFIX)/share/chronovisor/chronovisor.py
 	install -D -m 644 docs/chronovisor.1 $(DESTDIR)$(PREFIX)/share/man/man1/chronovisor.1
 
-$(B)/tests/replay/damage $(B)/tests/replay/stored: %: %.o $(LIBS)
+$(B)/tests/replay/damage $(B)/tests/replay/stored: %: %.o $(B)/tests/support/heldfile.o $(LIBS)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS)
 
 clean:

@@ -13,6 +13,7 @@
  */
 #include "record/format.h"
 #include "record/replayer.h"
+#include "tests/support/heldfile.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -28,11 +29,6 @@
 #define CASE_CPU_S  2
 #define REFS_MAX    4096
 
-struct image {
-    uint8_t *data;
-    uint64_t size; /* as the trace is told */
-};
-
 struct reference { /* where the whole trace stands at an icount */
     cv_icount icount;
     cv_vtime_ns vtime;
@@ -45,7 +41,7 @@ struct worker {
 };
 
 struct bench {
-    struct image image;
+    struct held_file image;
     uint64_t full;
     bool sealed;
     uint64_t *cuts;
@@ -57,25 +53,6 @@ struct bench {
     struct worker *me;
     char what[64];
 };
-
-static int64_t read_image(void *arg, void *dst, size_t len, uint64_t off)
-{
-    const struct image *image = arg;
-    if (off >= image->size) {
-        return 0;
-    }
-    size_t n = image->size - off < len ? (size_t)(image->size - off) : len;
-    memcpy(dst, image->data + off, n);
-    return (int64_t)n;
-}
-
-static int64_t size_of_image(void *arg)
-{
-    return (int64_t)((const struct image *)arg)->size;
-}
-
-/* Reading needs no more; a call of anything else would be a crash, and be found. */
-static const struct cv_file_ops OPS = {.pread = read_image, .size = size_of_image};
 
 static void fail(struct bench *b, const char *why)
 {
@@ -223,9 +200,8 @@ static void judge_opened(struct bench *b, struct cv_trace *t)
 
 static void judge(struct bench *b, bool must_open)
 {
-    struct cv_file file = {.ops = &OPS, .arg = &b->image};
     struct cv_error err = {0};
-    struct cv_trace *t = cv_trace_open(&file, &err);
+    struct cv_trace *t = held_file_open(&b->image, &err);
     if (t != NULL) {
         judge_opened(b, t);
         cv_trace_close(t);
@@ -310,31 +286,12 @@ static void work(struct bench *b, unsigned id, unsigned workers)
     }
 }
 
-static bool load(struct bench *b, const char *path, struct image *copy)
+static bool open_whole(struct bench *b, struct held_file *copy)
 {
-    FILE *f = fopen(path, "rb");
-    if (f == NULL || fseek(f, 0, SEEK_END) != 0) {
-        return false;
-    }
-    b->full = b->image.size = copy->size = (uint64_t)ftell(f);
-    b->image.data = malloc(b->full);
-    copy->data = malloc(b->full);
-    rewind(f);
-    bool good = b->image.data != NULL && copy->data != NULL &&
-                fread(b->image.data, 1, b->full, f) == b->full;
-    fclose(f);
-    if (good) {
-        memcpy(copy->data, b->image.data, b->full);
-    }
-    return good;
-}
-
-static bool open_whole(struct bench *b, struct image *copy)
-{
-    struct cv_file file = {.ops = &OPS, .arg = copy};
     struct cv_error err = {0};
     char why[400] = "";
-    b->trace = cv_trace_open(&file, &err);
+    b->full = b->image.size;
+    b->trace = held_file_open(copy, &err);
     if (b->trace == NULL || !replay_to_end(b->trace, b->end_digest, why, sizeof(why))) {
         fprintf(stderr, "the trace itself: %s%s\n", err.text, why);
         return false;
@@ -346,10 +303,10 @@ static bool open_whole(struct bench *b, struct image *copy)
 int main(int argc, char **argv)
 {
     static struct bench b;
-    struct image copy;
+    struct held_file copy;
     unsigned workers = argc == 4 ? (unsigned)atoi(argv[3]) : 0;
-    if (workers < 1 || workers > WORKERS_MAX || !load(&b, argv[1], &copy) || !open_whole(&b, &copy) ||
-        !plan_cuts(&b)) {
+    if (workers < 1 || workers > WORKERS_MAX || !held_file_load(&b.image, argv[1]) ||
+        !held_file_load(&copy, argv[1]) || !open_whole(&b, &copy) || !plan_cuts(&b)) {
         fprintf(stderr, "usage: damage TRACE FLIPS WORKERS(1..%d)\n", WORKERS_MAX);
         return 64;
     }

@@ -11,6 +11,7 @@
  */
 #include "record/format.h"
 #include "record/keyframe_load.h"
+#include "tests/support/heldfile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,30 +19,7 @@
 
 #define STORED_MAX 256
 
-struct image {
-    uint8_t *data;
-    uint64_t size;
-};
-
-static int64_t read_image(void *arg, void *dst, size_t len, uint64_t off)
-{
-    const struct image *image = arg;
-    if (off >= image->size) {
-        return 0;
-    }
-    size_t n = image->size - off < len ? (size_t)(image->size - off) : len;
-    memcpy(dst, image->data + off, n);
-    return (int64_t)n;
-}
-
-static int64_t size_of_image(void *arg)
-{
-    return (int64_t)((const struct image *)arg)->size;
-}
-
-static const struct cv_file_ops OPS = {.pread = read_image, .size = size_of_image};
-
-static struct image image;
+static struct held_file image;
 static uint8_t digests[STORED_MAX + 1][16]; /* of the straight run; the last: its end */
 static unsigned failures;
 
@@ -53,9 +31,8 @@ static void fail(const char *what, size_t i, const char *why)
 
 static struct cv_trace *open_trace(void)
 {
-    struct cv_file file = {.ops = &OPS, .arg = &image};
     struct cv_error err = {0};
-    struct cv_trace *trace = cv_trace_open(&file, &err);
+    struct cv_trace *trace = held_file_open(&image, &err);
     if (trace == NULL) {
         fprintf(stderr, "the trace: %s\n", err.text);
     }
@@ -177,23 +154,9 @@ static void damage_chunk(void *arg, const struct cv_trace_chunk *c)
     }
 }
 
-static bool load(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    if (f == NULL || fseek(f, 0, SEEK_END) != 0) {
-        return false;
-    }
-    image.size = (uint64_t)ftell(f);
-    image.data = malloc(image.size);
-    rewind(f);
-    bool good = image.data != NULL && fread(image.data, 1, image.size, f) == image.size;
-    fclose(f);
-    return good;
-}
-
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argc > 3 || !load(argv[1])) {
+    if (argc < 2 || argc > 3 || !held_file_load(&image, argv[1])) {
         fprintf(stderr, "usage: stored TRACE [N]\n");
         return 64;
     }

@@ -6,38 +6,12 @@
 #include "record/marks.h"
 #include "record/replayer.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/heldfile.h"
 #include "tests/unit/record/scenario.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define REPLAY_STEPS 200000u
-
-/* -- a file that is only read
- * ------------------------------------------------------------------- */
-
-struct bytes {
-    const uint8_t *data;
-    size_t size;
-};
-
-static int64_t read_bytes(void *arg, void *dst, size_t len, uint64_t off)
-{
-    const struct bytes *b = arg;
-    if (off >= b->size) {
-        return 0;
-    }
-    size_t n = b->size - off < len ? (size_t)(b->size - off) : len;
-    memcpy(dst, b->data + off, n);
-    return (int64_t)n;
-}
-
-static int64_t read_size(void *arg)
-{
-    return (int64_t)((const struct bytes *)arg)->size;
-}
-
-static const struct cv_file_ops OPS = {.pread = read_bytes, .size = read_size};
 
 /* -- one run
  * ------------------------------------------------------------------------------------ */
@@ -105,10 +79,9 @@ static void jump(struct cv_trace *trace)
 
 void trace_once(const uint8_t *data, size_t size)
 {
-    struct bytes bytes = {data, size};
-    struct cv_file file = {&OPS, &bytes};
+    struct held_file file = {(uint8_t *)(uintptr_t)data, size}; /* only read */
     struct cv_error err = {0};
-    struct cv_trace *trace = cv_trace_open(&file, &err);
+    struct cv_trace *trace = held_file_open(&file, &err);
     if (trace == NULL) {
         FUZZ_CHECK(err.code != 0 && err.text[0] != '\0', "refused without a word");
         return;
