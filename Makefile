@@ -174,7 +174,7 @@ soak: deps
 	@tests/run.sh soak
 
 bench: deps
-	@tests/support/deps.sh qemu-system-x86
+	@tests/support/deps.sh qemu-system-x86 qemu-utils
 	@$(MAKE) --no-print-directory all guests
 	@tests/bench/bench.py
 	@tests/bench/travel.py

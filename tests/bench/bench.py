@@ -3,13 +3,12 @@
 
   bench.py [--rounds N] [boot] [boot32] [micro] [record] [gdb]
 
-tests/bench/travel.py, which `make bench` runs as well, measures reverse debugging.
+tests/bench/travel.py and peer.py, which `make bench` runs as well, measure reverse debugging.
 """
 import os
 import re
 import resource
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,9 @@ import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "support"))
+from rsp import Rsp  # noqa: E402
+
 CV = os.path.join(TOP, "build", "release", "chronovisor")
 GUESTS = os.environ.get("CV_GUESTS", os.path.join(TOP, "build", "guests"))
 KERNEL = os.path.join(GUESTS, "vmlinuz-cloud")
@@ -161,32 +163,6 @@ def pss(pid):
     return total
 
 
-class Gdb:
-    """A bare RSP client: packet in to reply out, nothing of gdb in the figure."""
-
-    def __init__(self, path):
-        self.s = socket.socket(socket.AF_UNIX)
-        self.s.connect(path)
-        self.buffer = b""
-        self.call("QStartNoAckMode", ack=True)
-
-    def call(self, text, ack=False):
-        self.s.sendall(b"$" + text.encode() + b"#%02x" % (sum(text.encode()) & 255))
-        while True:
-            m = re.search(rb"\$([^#]*)#..", self.buffer)
-            if m:
-                self.buffer = self.buffer[m.end():]
-                if ack:
-                    self.s.sendall(b"+")
-                if m.group(1).startswith(b"O") and m.group(1) != b"OK":
-                    continue
-                return m.group(1).decode()
-            data = self.s.recv(65536)
-            if not data:
-                raise EOFError
-            self.buffer += data
-
-
 def record(rounds, temp):
     print("== recording over not recording, replay over recording: one workload each, CPU seconds of whole runs")
     trace = os.path.join(temp, "r.cvt")
@@ -236,7 +212,7 @@ def gdb(rounds, temp):
     p = subprocess.Popen([CV, "gdbserver", trace, "--socket", path], stdout=subprocess.PIPE, text=True)
     p.stdout.readline()
     print("open at the crash: %.2f s" % (time.monotonic() - start))
-    g = Gdb(path)
+    g = Rsp(path)
     times = []
     for _ in range(50):
         start = time.monotonic()

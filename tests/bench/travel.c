@@ -1,11 +1,15 @@
 /*
- * travel.c - what moving in a long trace costs, without gdb
+ * travel.c - what moving in a long trace costs inside the timeline: no gdb, no packets, no processes
  *
  *   travel TRACE [MIB [SEEKS [raw]]]     MIB: bound of the checkpoints, 1024; raw: nothing is packed
  *
+ * Processor time of one thread, so that a change in record/ can be judged on a busy machine; with it the checkpoints and their bytes
+ * at each stage, packing apart, and the longest time between two questions whether to go on. What a user waits for, workers on other
+ * cores included, tests/bench/travel.py measures.
+ *
  * A first pass to the end, then SEEKS (100) random seeks with 50 steps back after each, then searches backwards for the
- * timer's interrupt at least 0.1, 1 and 5 G steps before the end, with up to 500 more breakpoints that are never met.
- * Processor time of this process, except where it says wall.
+ * timer's interrupt at least 0.1, 1 and 5 G steps before the end, with up to 500 more breakpoints that are never met, beside the
+ * same stretch run forwards.
  */
 #include "core/base/mem.h"
 #include "core/cpu/regs.h"

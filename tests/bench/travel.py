@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
 """make bench, travel: the measures of reverse debugging, on a trace of at least 10 G steps (boot, a mixed load, a crash).
 
-  travel.py [--load ROUNDS] [--keep DIR] [open] [step] [reverse] [conditions] [breakpoints] [memory] [record] [peer]
+  travel.py [--load ROUNDS] [--keep DIR] [open] [step] [reverse] [conditions] [breakpoints] [memory] [record] [interrupt] [peer]
 
-Times are packet in to reply out, on a bare client: nothing of gdb in the figures. The peer does what it can on the same
-kernel, 60 s an operation, then "did not return". --keep DIR keeps the trace there and uses one that is there already.
+What a user waits for: wall times from packet in to reply out at the real engine, by a bare client, so nothing of gdb is in the
+figures; and what only the whole program has: opening, recording, memory of the process, conditions in gdb's language, Ctrl-C. Where
+the time inside a travel goes tests/bench/travel.c tells. The peer does what it can on the same kernel (peer.py). --keep DIR keeps
+the trace there and uses one that is there already.
 """
 import functools
 import os
 import random
 import re
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,64 +19,27 @@ import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "support"))
+import peer  # noqa: E402
+from rsp import Rsp  # noqa: E402
+
 CV = os.environ.get("CV_PROGRAM", os.path.join(TOP, "build", "release", "chronovisor"))
 GUESTS = os.environ.get("CV_GUESTS", os.path.join(TOP, "build", "guests"))
 KERNEL = os.path.join(GUESTS, "vmlinuz-cloud")
 INITRD = os.path.join(GUESTS, "initrd-load.cpio.gz")
-QEMU = shutil.which("qemu-system-x86_64")
 MEMORY = "256"
-PEER_SECONDS = 60
 print = functools.partial(print, flush=True)
 RBP, RSP, RIP = 6, 7, 16
 
 
-class Silent(Exception):
-    """No answer in time."""
+class Client(Rsp):
+    """A bare remote client that knows our monitor's verbs."""
 
-
-class Client:
-    """A bare remote client; answers within `patience` seconds or raises Silent."""
-
-    def __init__(self, address, patience=600):
-        self.s = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        self.s.settimeout(patience)
-        self.s.connect(address)
-        self.buffer = b""
-        self.text = ""
-        self.call("QStartNoAckMode", ack=True)
-
-    def call(self, text, ack=False):
-        self.s.sendall(b"$" + text.encode() + b"#%02x" % (sum(text.encode()) & 255))
-        self.text = ""
-        while True:
-            m = re.search(rb"\$([^#]*)#..", self.buffer, re.S)
-            if not m:
-                try:
-                    data = self.s.recv(65536)
-                except socket.timeout:
-                    raise Silent(text)
-                if not data:
-                    raise EOFError(text)
-                self.buffer += data
-                continue
-            self.buffer = self.buffer[m.end():]
-            if ack:
-                self.s.sendall(b"+")
-            body = m.group(1)
-            if body.startswith(b"O") and body != b"OK":
-                self.text += bytes.fromhex(body[1:].decode()).decode(errors="replace")
-                continue
-            return body.decode(errors="replace")
-
-    def monitor(self, line):
-        self.call("qRcmd," + line.encode().hex())
-        return self.text
+    def __init__(self, address):
+        super().__init__(address, patience=600)
 
     def seek(self, icount):
         self.monitor("seek-ticks %d" % icount)
-
-    def icount(self):
-        return int(re.search(r"(\d+)", self.monitor("when-ticks")).group(1))
 
     def register(self, number):
         return int.from_bytes(bytes.fromhex(self.call("p%x" % number)), "little")
@@ -106,10 +68,12 @@ class Server:
         self.p.terminate()
         self.p.wait()
 
+    def engine(self):
+        return int(subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.p.pid)], stdout=subprocess.PIPE).stdout.split()[0])
+
     def pss_mib(self):
         """Of the engine: memory that is its own, and its share of what it shares."""
-        pid = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.p.pid)], stdout=subprocess.PIPE).stdout.split()[0]
-        for part in open("/proc/%d/smaps_rollup" % int(pid)):
+        for part in open("/proc/%d/smaps_rollup" % self.engine()):
             if part.startswith("Pss:"):
                 return int(part.split()[1]) / 1024
         return 0
@@ -269,60 +233,43 @@ def measure_memory(trace, temp):
                   (bound, pss, MEMORY, pss - int(MEMORY), spread(seeks), server.client.monitor("info replay").strip().splitlines()[-1]))
 
 
+def processor_time(pid):
+    """Of all its threads, in seconds: the clock that clock_getcpuclockid(3) names."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def measure_interrupt(trace, temp):
+    """From Ctrl-C in a long way back, at any moment of it, to the answer; the machine must stand where it began."""
+    end = info(trace)["end"]["icount"]
+    pick = random.Random(7)
+    times, worked, astray, late = [], [], 0, 0
+    with Server(trace, temp) as server:
+        c, engine = server.client, server.engine()
+        c.call("Z0,ffffffff80001357,1")  # never met
+        c.seek(end)
+        for _ in range(50):
+            before = c.icount()
+            c.send("bc")
+            time.sleep(pick.uniform(0.02, 2))
+            cpu, start = processor_time(engine), time.monotonic()
+            c.s.sendall(b"\x03")
+            answer = c.packet()
+            if answer.startswith("T02"):
+                times.append(time.monotonic() - start)
+                worked.append(processor_time(engine) - cpu)
+                astray += c.icount() != before
+            else:
+                late += 1  # it had come to the begin by itself
+                c.seek(end)
+    print("Ctrl-C in a reverse-continue: %s; goal p99 200; %d stood elsewhere, %d came too late" % (spread(times), astray, late))
+    print("  the engine worked for it:   %s" % spread(worked))
+
+
 def measure_record(temp, rounds):
     trace = os.path.join(temp, "stats.cvt")
     err = record(trace, rounds, "--stats").stderr
     print("\n".join(line for line in err.splitlines() if "stats" in line))
     os.unlink(trace)
-
-
-# -- the peer ------------------------------------------------------------------------------------------------
-
-def peer(temp):
-    """QEMU's record/replay of the same kernel: reverse steps and reverse-continue near the end of a shorter run."""
-    if not QEMU:
-        print("peer: no qemu-system-x86_64 here")
-        return
-    img, log = os.path.join(temp, "q.qcow2"), os.path.join(temp, "q.rr")
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", img, "64M"], check=True)
-    base = [QEMU, "-accel", "tcg", "-m", MEMORY, "-display", "none", "-monitor", "none", "-no-reboot", "-net", "none",
-            "-kernel", KERNEL, "-initrd", INITRD, "-append", "console=ttyS0 panic=-1 quiet load=1",
-            "-drive", "file=%s,if=none,id=d" % img, "-drive", "driver=blkreplay,if=none,image=d,id=r",
-            "-device", "virtio-blk-pci,drive=r"]
-    start = time.monotonic()
-    subprocess.run(base + ["-serial", "file:" + os.path.join(temp, "q.out"), "-icount",
-                           "shift=0,sleep=off,rr=record,rrfile=%s,rrsnapshot=start" % log],
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600, check=False)
-    print("peer: recorded a load of 1 round in %.1f s, log %.1f MB" % (time.monotonic() - start, os.path.getsize(log) / 1e6))
-    sock = os.path.join(temp, "qs")
-    p = subprocess.Popen(base + ["-serial", "null", "-icount", "shift=0,sleep=off,rr=replay,rrfile=%s,rrsnapshot=start" % log,
-                                 "-chardev", "socket,path=%s,server=on,wait=off,id=g" % sock, "-gdb", "chardev:g", "-S"],
-                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            if os.path.exists(sock):
-                break
-            time.sleep(0.1)
-        c = Client(sock, PEER_SECONDS)
-        c.call("qSupported:multiprocess+")
-        c.call("?")
-        start = time.monotonic()
-        c.s.sendall(b"$vCont;c#a8")
-        time.sleep(12)  # somewhere in the load
-        c.s.sendall(b"\x03")
-        print("peer: replaying for 12 s, stopped: %s" % c.call("?")[:3])
-        for what, packet in (("reverse-stepi", "bs"), ("reverse-stepi", "bs"), ("reverse-stepi", "bs"), ("reverse-continue", "bc")):
-            try:
-                took, answer = c.timed(packet)
-                print("peer: %s %.2f s (%s)" % (what, took, answer[:3]))
-            except Silent:
-                print("peer: %s did not return in %d s" % (what, PEER_SECONDS))
-                break
-    except (Silent, EOFError, OSError) as why:
-        print("peer: gave up: %r" % why)
-    finally:
-        p.send_signal(signal.SIGKILL)
-        p.wait()
 
 
 def main():
@@ -346,7 +293,7 @@ def main():
         parts = {"open": lambda: measure_open(trace, temp), "step": lambda: measure_step(trace, temp),
                  "reverse": lambda: measure_reverse(trace, temp), "conditions": lambda: measure_conditions(trace, temp),
                  "breakpoints": lambda: measure_breakpoints(trace, temp), "memory": lambda: measure_memory(trace, temp),
-                 "record": lambda: measure_record(temp, rounds), "peer": lambda: peer(temp)}
+                 "record": lambda: measure_record(temp, rounds), "interrupt": lambda: measure_interrupt(trace, temp), "peer": lambda: peer.main([])}
         for name in args or parts:
             parts[name]()
 
