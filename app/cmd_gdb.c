@@ -301,14 +301,11 @@ int cv_cmd_gdb(const struct cv_command_row *row, int argc, char **argv)
     struct cv_options o;
     struct cv_error err = {0};
     struct cv_front front = {0};
+    int code;
     struct gdb_run run = {.options = &o};
     bool debug = row->command == CV_COMMAND_DEBUG;
-    if (!cv_options_parse(&o, row->command, argc, argv, &err)) {
-        return cv_front_error(&err);
-    }
-    if (o.help) {
-        cv_options_help(row->command, row->name, row->usage);
-        return CV_EXIT_OK;
+    if (!cv_options_take(&o, row, argc, argv, &code)) {
+        return code;
     }
     if (!check_words(&o, row->name, &err)) {
         return cv_front_error(&err);
@@ -327,7 +324,6 @@ int cv_cmd_gdb(const struct cv_command_row *row, int argc, char **argv)
     if (o.job.fd[CV_JOB_FD_TRACE] < 0 || !cv_front_start(&front, &err)) {
         return cv_front_error(&err);
     }
-    int code;
     if (listen_for(&run, &front, &err)) {
         front.on_ready = debug ? start_gdb : announce;
         front.on_ready_arg = &run;

@@ -50,12 +50,9 @@ int cv_cmd_machine(const struct cv_command_row *row, int argc, char **argv)
     struct cv_options o;
     struct cv_error err = {0};
     struct cv_front front = {0};
-    if (!cv_options_parse(&o, row->command, argc, argv, &err)) {
-        return cv_front_error(&err);
-    }
-    if (o.help) {
-        cv_options_help(row->command, row->name, row->usage);
-        return CV_EXIT_OK;
+    int code;
+    if (!cv_options_take(&o, row, argc, argv, &code)) {
+        return code;
     }
     memcpy(o.job.method, row->name, strlen(row->name) + 1);
     cv_format(o.job.name, sizeof(o.job.name), "%s", o.output != NULL ? o.output : o.kernel != NULL ? o.kernel : "");
@@ -70,7 +67,7 @@ int cv_cmd_machine(const struct cv_command_row *row, int argc, char **argv)
     if (terminal) {
         fprintf(stderr, "chronovisor: serial console on this terminal; Ctrl-A x ends\r\n");
     }
-    int code = cv_front_run(&front, &o.job);
+    code = cv_front_run(&front, &o.job);
     drop_empty_trace(&o, trace);
     return code;
 }

@@ -27,12 +27,9 @@ int cv_cmd_trace(const struct cv_command_row *row, int argc, char **argv)
     struct cv_options o;
     struct cv_error err = {0};
     struct cv_front front = {0};
-    if (!cv_options_parse(&o, row->command, argc, argv, &err)) {
-        return cv_front_error(&err);
-    }
-    if (o.help) {
-        cv_options_help(row->command, row->name, row->usage);
-        return CV_EXIT_OK;
+    int code;
+    if (!cv_options_take(&o, row, argc, argv, &code)) {
+        return code;
     }
     if (o.trace == NULL) {
         cv_error_set(&err, CV_EXIT_USAGE, "%s: TRACE is missing; see --help", row->name);

@@ -1,4 +1,6 @@
 #include "app/options.h"
+#include "app/commands.h"
+#include "app/front.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -331,8 +333,8 @@ static bool take_word(struct cv_options *o, const char *word, struct cv_error *e
     return true;
 }
 
-bool cv_options_parse(struct cv_options *o, unsigned command, int argc, char **argv,
-                      struct cv_error *err)
+static bool parse_words(struct cv_options *o, unsigned command, int argc, char **argv,
+                        struct cv_error *err)
 {
     memset(o, 0, sizeof(*o));
     o->command = command;
@@ -369,7 +371,7 @@ bool cv_options_parse(struct cv_options *o, unsigned command, int argc, char **a
     return true;
 }
 
-void cv_options_help(unsigned command, const char *name, const char *usage)
+static void print_help(unsigned command, const char *name, const char *usage)
 {
     printf("usage: chronovisor %s %s\n\n", name, usage);
     for (size_t i = 0; i < CV_ARRAY_LEN(ROWS); i++) {
@@ -395,4 +397,20 @@ void cv_options_help(unsigned command, const char *name, const char *usage)
                "  when, marks                    where --to is; the marks of the trace\n"
                "EXPR: numbers, registers (rdi), memory (u32[rdi + 8]) and the operators of C\n");
     }
+}
+
+bool cv_options_take(struct cv_options *o, const struct cv_command_row *row, int argc,
+                     char **argv, int *code)
+{
+    struct cv_error err = {0};
+    if (!parse_words(o, row->command, argc, argv, &err)) {
+        *code = cv_front_error(&err);
+        return false;
+    }
+    if (o->help) {
+        print_help(row->command, row->name, row->usage);
+        *code = CV_EXIT_OK;
+        return false;
+    }
+    return true;
 }

@@ -30,10 +30,11 @@ struct cv_options {
     char **gdb_args; /* after --, NULL-terminated; or NULL */
 };
 
-/* Fills options from argv (the words after the command). False with err. */
-bool cv_options_parse(struct cv_options *options, unsigned command, int argc, char **argv,
-                      struct cv_error *err);
-/* --help of one command, on stdout. */
-void cv_options_help(unsigned command, const char *name, const char *usage);
+struct cv_command_row;
+
+/* Fills options from argv, the words after the command. False: nothing is left to do, since it was --help or an error; all is said,
+ * and *code is the exit code. */
+bool cv_options_take(struct cv_options *options, const struct cv_command_row *row, int argc,
+                     char **argv, int *code);
 
 #endif
