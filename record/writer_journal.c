@@ -1,0 +1,275 @@
+#include "record/writer_private.h"
+
+#include "record/hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEAL_ROOM 4096u /* raw bytes a chunk needs beside the payload of its frames */
+
+/* -- the journal --------------------------------------------------------------------- */
+
+static uint64_t slot_offset(const struct cv_writer *w)
+{
+    return w->arena + (uint64_t)w->slot * CV_JOURNAL_BYTES;
+}
+
+static bool has_room(const struct cv_writer *w, size_t payload)
+{
+    return CV_JOURNAL_BYTES - w->used >= sizeof(struct cv_frame_header) + payload;
+}
+
+/* Writes the payload that stands at w->out behind room for the frame header. */
+static bool write_frame(struct cv_writer *w, enum cv_frame_kind kind, size_t len)
+{
+    struct cv_frame_header h = {
+        .len = (uint32_t)len, .kind = (uint16_t)kind, .number = w->frames};
+    size_t head = offsetof(struct cv_frame_header, hash);
+    /* the hash field is out of the way: header bytes, then payload, hashed as one piece
+     */
+    memcpy(w->raw, &h, head);
+    memcpy(w->raw + head, w->out + sizeof(h), len);
+    h.hash = cv_hash64(w->raw, head + len, w->journal.hash + w->frames);
+    memcpy(w->out, &h, sizeof(h));
+    if (!cv_writer_put(w, w->out, sizeof(h) + len, slot_offset(w) + w->used)) {
+        return false;
+    }
+    w->used += (uint32_t)(sizeof(h) + len);
+    w->frames++;
+    return true;
+}
+
+static uint8_t *frame_payload(struct cv_writer *w)
+{
+    return w->out + sizeof(struct cv_frame_header);
+}
+
+static bool frame_mark(struct cv_writer *w, const struct cv_trace_mark *mark)
+{
+    return write_frame(w, CV_FRAME_MARK, cv_eventlog_frame_mark(mark, frame_payload(w)));
+}
+
+static bool frame_event(struct cv_writer *w, const struct cv_trace_event *event,
+                        uint64_t index)
+{
+    size_t len = cv_eventlog_frame_event(event, index, frame_payload(w));
+    return write_frame(w, CV_FRAME_EVENT, len);
+}
+
+static bool frame_digest(struct cv_writer *w, const struct cv_trace_digest *digest,
+                         cv_vtime_ns vtime, uint64_t index, uint64_t events)
+{
+    size_t len = cv_eventlog_frame_digest(digest, vtime, index, events, frame_payload(w));
+    return write_frame(w, CV_FRAME_DIGEST, len);
+}
+
+bool cv_writer_begin_journal(struct cv_writer *w)
+{
+    struct cv_journal_header *h = &w->journal;
+    uint64_t events = w->events_sealed + w->log.events_count;
+    memcpy(h->magic, CV_JOURNAL_MAGIC, sizeof(h->magic));
+    h->generation++;
+    h->file_hash = w->file_hash;
+    h->events = w->events_sealed;
+    h->digests = w->digests_sealed;
+    h->last_icount = w->digest_sealed_icount;
+    h->hash = cv_hash64(h, offsetof(struct cv_journal_header, hash), 0);
+    w->frames = 0;
+    w->used = sizeof(*h);
+    if (!cv_writer_put(w, h, sizeof(*h), slot_offset(w))) {
+        return false;
+    }
+    for (size_t i = 0; i < w->log.marks_count; i++) {
+        if (!has_room(w, CV_FRAME_FIXED_MAX)) {
+            break;
+        }
+        if (!frame_mark(w, &w->log.marks[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < w->log.events_count; i++) {
+        if (!frame_event(w, &w->log.events[i], w->events_sealed + i)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < w->log.digests_count; i++) {
+        if (!frame_digest(w, &w->log.digests[i], w->log.digest_vtime,
+                          w->digests_sealed + i, events)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t cv_writer_choose_arena(const struct cv_writer *w, uint64_t after)
+{
+    uint64_t at = after + CV_JOURNAL_GAP;
+    if (w->open && at < w->arena + CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES) {
+        at = w->arena + CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES;
+    }
+    return (at + CV_JOURNAL_ALIGN - 1) & ~(uint64_t)(CV_JOURNAL_ALIGN - 1);
+}
+
+int cv_writer_reserve_to(struct cv_writer *w, uint64_t to)
+{
+    int64_t r = w->file.ops->allocate(w->file.arg, w->end, to - w->end);
+    return r == -ENOSPC || r == -EDQUOT || r == -EFBIG || r == -EIO ? (int)-r : 0;
+}
+
+bool cv_writer_place_arena(struct cv_writer *w, uint64_t after)
+{
+    uint64_t at = cv_writer_choose_arena(w, after);
+    int err_no = cv_writer_reserve_to(w, at + CV_JOURNAL_SLOTS * CV_JOURNAL_BYTES);
+    if (err_no != 0) {
+        return cv_writer_fail(w, "cannot reserve space", err_no);
+    }
+    w->arena = at;
+    w->slot = 0;
+    memset(w->slot_sealed, 0, sizeof(w->slot_sealed));
+    return true;
+}
+
+bool cv_writer_open_tail(struct cv_writer *w)
+{
+    if (!cv_writer_is_usable(w) || !cv_writer_place_arena(w, w->end)) {
+        return false;
+    }
+    w->open = true;
+    w->limit = w->arena;
+    return cv_writer_begin_journal(w);
+}
+/* Items of w->log to chunks: events first, since digests vouch for them. */
+static bool seal_items(struct cv_writer *w)
+{
+    struct cv_eventlog *log = &w->log;
+    uint8_t *raw = malloc(CV_JOURNAL_BYTES + SEAL_ROOM);
+    bool good = raw != NULL || cv_writer_no_memory(w);
+    if (good && log->events_count > 0) {
+        size_t n = cv_eventlog_pack_events(log, w->events_sealed, raw,
+                                           CV_JOURNAL_BYTES + SEAL_ROOM);
+        good = cv_writer_append(w, CV_CHUNK_EVENTS, log->events[0].pos.icount,
+                                log->events[log->events_count - 1].pos.icount, raw, n);
+    }
+    if (good && log->digests_count > 0) {
+        cv_icount last = log->digests[log->digests_count - 1].icount;
+        size_t n = cv_eventlog_pack_digests(
+            log, w->digests_sealed, w->digest_sealed_icount,
+            w->events_sealed + log->events_count, raw, CV_JOURNAL_BYTES + SEAL_ROOM);
+        good =
+            cv_writer_append(w, CV_CHUNK_DIGESTS, w->digest_sealed_icount, last, raw, n);
+        if (good) {
+            w->digest_sealed_icount = last;
+        }
+    }
+    free(raw);
+    if (good) {
+        size_t marks = log->marks_count;
+        w->events_sealed += log->events_count;
+        w->digests_sealed += log->digests_count;
+        cv_eventlog_clear(log);
+        log->marks_count = marks; /* they stay until the marks chunk at the end */
+    }
+    return good;
+}
+
+bool cv_writer_seal(struct cv_writer *w)
+{
+    if (!cv_writer_is_usable(w)) {
+        return false;
+    }
+    if (w->log.events_count == 0 && w->log.digests_count == 0) {
+        return true;
+    }
+    unsigned old = w->slot;
+    uint64_t old_arena = w->arena;
+    if (!seal_items(w)) {
+        return false;
+    }
+    if (w->arena == old_arena) {
+        w->slot_sealed[old] = __atomic_load_n(&w->appended, __ATOMIC_ACQUIRE);
+        w->slot = 1 - old;
+        if (!cv_writer_need_synced(w, w->slot_sealed[w->slot])) {
+            return false;
+        }
+    } else {
+        /* the arena moved on the way; its slot 0 holds the same items and stays as the
+         * old one */
+        w->slot_sealed[0] = __atomic_load_n(&w->appended, __ATOMIC_ACQUIRE);
+        w->slot = 1;
+    }
+    return cv_writer_begin_journal(w);
+}
+
+/* -- items --------------------------------------------------------------------------- */
+
+static bool make_room(struct cv_writer *w, size_t payload)
+{
+    return cv_writer_is_usable(w) && w->open &&
+           (has_room(w, payload) || cv_writer_seal(w));
+}
+
+bool cv_writer_event(struct cv_writer *w, const struct cv_trace_event *event)
+{
+    uint64_t index;
+    if (event->input.len > CV_INPUT_MAX ||
+        !make_room(w, CV_FRAME_EVENT_BYTES + event->input.len)) {
+        return false;
+    }
+    index = w->events_sealed + w->log.events_count;
+    if (!cv_eventlog_event(&w->log, event)) {
+        return cv_writer_no_memory(w);
+    }
+    if (!frame_event(w, event, index)) {
+        w->log.events_count--;
+        return false;
+    }
+    return true;
+}
+
+bool cv_writer_digest(struct cv_writer *w, const struct cv_trace_digest *digest,
+                      cv_vtime_ns vtime)
+{
+    if (!make_room(w, CV_FRAME_FIXED_MAX)) {
+        return false;
+    }
+    uint64_t index = w->digests_sealed + w->log.digests_count;
+    uint64_t events = w->events_sealed + w->log.events_count;
+    if (!cv_eventlog_digest(&w->log, digest, vtime)) {
+        return cv_writer_no_memory(w);
+    }
+    if (!frame_digest(w, digest, vtime, index, events)) {
+        w->log.digests_count--;
+        return false;
+    }
+    return true;
+}
+
+bool cv_writer_mark(struct cv_writer *w, const struct cv_trace_mark *mark)
+{
+    if (!make_room(w, CV_FRAME_FIXED_MAX)) {
+        return false;
+    }
+    if (w->log.marks_count >= CV_MARKS_MAX / 4) {
+        return true; /* a guest may panic as often as it likes; the last ones come at the
+                        end */
+    }
+    return cv_eventlog_mark(&w->log, mark) ? frame_mark(w, mark) : cv_writer_no_memory(w);
+}
+
+bool cv_writer_seal_all(struct cv_writer *w)
+{
+    /* seal_items, not cv_writer_seal: no new journal is wanted */
+    if ((w->log.events_count > 0 || w->log.digests_count > 0) && !seal_items(w)) {
+        return false;
+    }
+    if (w->log.marks_count > 0 && !w->marks_written) {
+        size_t n = cv_eventlog_pack_marks(&w->log, w->raw, CV_CHUNK_RAW_MAX);
+        cv_icount first = w->log.marks[0].icount;
+        if (!cv_writer_append(w, CV_CHUNK_MARKS, first, first, w->raw, n)) {
+            return false;
+        }
+        w->marks_written = true;
+    }
+    return true;
+}
