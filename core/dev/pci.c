@@ -8,7 +8,7 @@
 #define ABSENT         0xffu
 
 /* Bytes that software may change, by function: from, to (inclusive). All others are
- * read-only. */
+ * read-only. In ascending order, which is that of the state image. */
 struct writable {
     uint8_t from, to, mask;
 };
@@ -41,10 +41,16 @@ static unsigned find_function(const struct cv_pci *pci)
     return devfn == 0x00 ? 0 : (devfn == 0x08 ? 1 : ABSENT);
 }
 
+static const struct writable *find_writable(unsigned fn, size_t *count)
+{
+    *count = fn == 0 ? CV_ARRAY_LEN(HOST_BRIDGE) : CV_ARRAY_LEN(ISA_BRIDGE);
+    return fn == 0 ? HOST_BRIDGE : ISA_BRIDGE;
+}
+
 static uint8_t write_mask(unsigned fn, unsigned reg)
 {
-    const struct writable *w = fn == 0 ? HOST_BRIDGE : ISA_BRIDGE;
-    size_t n = fn == 0 ? CV_ARRAY_LEN(HOST_BRIDGE) : CV_ARRAY_LEN(ISA_BRIDGE);
+    size_t n;
+    const struct writable *w = find_writable(fn, &n);
     for (size_t i = 0; i < n; i++) {
         if (reg >= w[i].from && reg <= w[i].to) {
             return w[i].mask;
@@ -146,6 +152,16 @@ static void reset(void *dev)
     isa[0x77] = 0x0c;
 }
 
+static void section_config(struct cv_section *s, uint8_t *byte, uint8_t mask)
+{
+    uint8_t was = *byte;
+    cv_section_u8(s, byte);
+    if ((*byte ^ was) & ~mask) {
+        *byte = was; /* the next load is held against it */
+        s->failed = true;
+    }
+}
+
 /* Read-only bytes are not stored: a load takes only what software could have written. */
 static void section(void *dev, struct cv_section *s)
 {
@@ -156,15 +172,11 @@ static void section(void *dev, struct cv_section *s)
         s->failed = true;
     }
     for (unsigned fn = 0; fn < CV_PCI_FUNCTIONS; fn++) {
-        for (unsigned reg = 0; reg < 256; reg++) {
-            uint8_t mask = write_mask(fn, reg);
-            if (mask != 0) {
-                uint8_t was = pci->config[fn][reg];
-                cv_section_u8(s, &pci->config[fn][reg]);
-                if ((pci->config[fn][reg] ^ was) & ~mask) {
-                    pci->config[fn][reg] = was; /* the next load is held against it */
-                    s->failed = true;
-                }
+        size_t n;
+        const struct writable *w = find_writable(fn, &n);
+        for (size_t i = 0; i < n; i++) {
+            for (unsigned reg = w[i].from; reg <= w[i].to; reg++) {
+                section_config(s, &pci->config[fn][reg], w[i].mask);
             }
         }
     }
