@@ -89,6 +89,8 @@ $(B)/core/%.o: core/%.c
 	@objcopy $(RENAME) $@
 	$(if $(RENAME_$(MODE)),@objcopy $(RENAME_$(MODE)) $@)
 
+$(B)/record/hash.o: CFLAGS += -mavx2 # every host has it: app/host/features.c
+
 $(B)/app/%.o: app/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(JSON_CFLAGS) -c -o $@ $<
