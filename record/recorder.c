@@ -307,7 +307,10 @@ enum cv_vm_exit cv_recorder_run(struct cv_recorder *rec, cv_icount limit)
             rec->reset_icount = now;
         }
         if (exit != CV_VM_LIMIT || now >= limit) {
-            return cv_recorder_failed(rec, NULL) ? CV_VM_STOPPED : exit;
+            /* it may stand here for long */
+            return cv_writer_flush(rec->writer) && !cv_recorder_failed(rec, NULL)
+                       ? exit
+                       : CV_VM_STOPPED;
         }
     }
 }

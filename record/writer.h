@@ -29,12 +29,17 @@ bool cv_writer_chunk(struct cv_writer *w, enum cv_chunk_type type, cv_icount fir
 /* Opens the journal: after the machine and image chunks, before the first event. */
 bool cv_writer_open_tail(struct cv_writer *w) CV_MUST_CHECK;
 
-/* True: the item survives the death of this process, and of the machine once synced. */
+/* True: the item survives the death of this process, and of the machine once synced. Small
+ * digests are so cheap that writing them is what costs: up to CV_WRITER_DIGESTS_WAIT - 1 of
+ * them wait for the next item that does not, or for a flush. */
+#define CV_WRITER_DIGESTS_WAIT 8u
 bool cv_writer_event(struct cv_writer *w,
                      const struct cv_trace_event *event) CV_MUST_CHECK;
 bool cv_writer_digest(struct cv_writer *w, const struct cv_trace_digest *digest,
                       cv_vtime_ns vtime) CV_MUST_CHECK;
 bool cv_writer_mark(struct cv_writer *w, const struct cv_trace_mark *mark) CV_MUST_CHECK;
+/* Nothing waits any more. */
+bool cv_writer_flush(struct cv_writer *w) CV_MUST_CHECK;
 
 /* Turns what the journal holds into sealed chunks. Done by itself when a journal is full.
  */

@@ -1,5 +1,6 @@
 #include "record/writer_private.h"
 
+#include "record/digest.h"
 #include "record/hash.h"
 
 #include <errno.h>
@@ -17,11 +18,20 @@ static uint64_t slot_offset(const struct cv_writer *w)
 
 static bool has_room(const struct cv_writer *w, size_t payload)
 {
-    return CV_JOURNAL_BYTES - w->used >= sizeof(struct cv_frame_header) + payload;
+    size_t frame = sizeof(struct cv_frame_header);
+    return CV_JOURNAL_BYTES - w->used >=
+           w->waiting_count * (frame + CV_FRAME_FIXED_MAX) + frame + payload;
 }
 
-/* Writes the payload that stands at w->out behind room for the frame header. */
-static bool write_frame(struct cv_writer *w, enum cv_frame_kind kind, size_t len)
+static bool put_frames(struct cv_writer *w)
+{
+    uint32_t bytes = w->framed;
+    w->framed = 0;
+    return cv_writer_put(w, w->batch, bytes, slot_offset(w) + w->used - bytes);
+}
+
+/* Frames the payload that stands at w->out behind room for the frame header. */
+static void append_frame(struct cv_writer *w, enum cv_frame_kind kind, size_t len)
 {
     struct cv_frame_header h = {
         .len = (uint32_t)len, .kind = (uint16_t)kind, .number = w->frames};
@@ -32,12 +42,10 @@ static bool write_frame(struct cv_writer *w, enum cv_frame_kind kind, size_t len
     memcpy(w->raw + head, w->out + sizeof(h), len);
     h.hash = cv_hash64(w->raw, head + len, w->journal.hash + w->frames);
     memcpy(w->out, &h, sizeof(h));
-    if (!cv_writer_put(w, w->out, sizeof(h) + len, slot_offset(w) + w->used)) {
-        return false;
-    }
+    memcpy(w->batch + w->framed, w->out, sizeof(h) + len);
+    w->framed += (uint32_t)(sizeof(h) + len);
     w->used += (uint32_t)(sizeof(h) + len);
     w->frames++;
-    return true;
 }
 
 static uint8_t *frame_payload(struct cv_writer *w)
@@ -45,23 +53,46 @@ static uint8_t *frame_payload(struct cv_writer *w)
     return w->out + sizeof(struct cv_frame_header);
 }
 
+static void frame_digest(struct cv_writer *w, const struct cv_waiting_digest *d)
+{
+    size_t len = cv_eventlog_frame_digest(&d->digest, d->vtime, d->index, d->events,
+                                          frame_payload(w));
+    append_frame(w, CV_FRAME_DIGEST, len);
+}
+
+/* All at once: the code and the tables of it are cold each time, after 2^20 steps of a
+ * guest. */
+static void frame_waiting(struct cv_writer *w)
+{
+    for (unsigned i = 0; i < w->waiting_count; i++) {
+        frame_digest(w, &w->waiting[i]);
+    }
+    w->waiting_count = 0;
+}
+
+bool cv_writer_flush(struct cv_writer *w)
+{
+    if (w->waiting_count == 0 || !w->open) {
+        return !w->failed;
+    }
+    frame_waiting(w);
+    return put_frames(w);
+}
+
 static bool frame_mark(struct cv_writer *w, const struct cv_trace_mark *mark)
 {
-    return write_frame(w, CV_FRAME_MARK, cv_eventlog_frame_mark(mark, frame_payload(w)));
+    frame_waiting(w);
+    append_frame(w, CV_FRAME_MARK, cv_eventlog_frame_mark(mark, frame_payload(w)));
+    return put_frames(w);
 }
 
 static bool frame_event(struct cv_writer *w, const struct cv_trace_event *event,
                         uint64_t index)
 {
-    size_t len = cv_eventlog_frame_event(event, index, frame_payload(w));
-    return write_frame(w, CV_FRAME_EVENT, len);
-}
-
-static bool frame_digest(struct cv_writer *w, const struct cv_trace_digest *digest,
-                         cv_vtime_ns vtime, uint64_t index, uint64_t events)
-{
-    size_t len = cv_eventlog_frame_digest(digest, vtime, index, events, frame_payload(w));
-    return write_frame(w, CV_FRAME_DIGEST, len);
+    frame_waiting(w);
+    append_frame(w, CV_FRAME_EVENT,
+                 cv_eventlog_frame_event(event, index, frame_payload(w)));
+    return put_frames(w);
 }
 
 bool cv_writer_begin_journal(struct cv_writer *w)
@@ -77,6 +108,8 @@ bool cv_writer_begin_journal(struct cv_writer *w)
     h->hash = cv_hash64(h, offsetof(struct cv_journal_header, hash), 0);
     w->frames = 0;
     w->used = sizeof(*h);
+    w->framed = 0;
+    w->waiting_count = 0; /* they are in w->log */
     if (!cv_writer_put(w, h, sizeof(*h), slot_offset(w))) {
         return false;
     }
@@ -94,8 +127,10 @@ bool cv_writer_begin_journal(struct cv_writer *w)
         }
     }
     for (size_t i = 0; i < w->log.digests_count; i++) {
-        if (!frame_digest(w, &w->log.digests[i], w->log.digest_vtime,
-                          w->digests_sealed + i, events)) {
+        struct cv_waiting_digest d = {w->log.digests[i], w->log.digest_vtime,
+                                      w->digests_sealed + i, events};
+        frame_digest(w, &d);
+        if (!put_frames(w)) {
             return false;
         }
     }
@@ -233,12 +268,17 @@ bool cv_writer_digest(struct cv_writer *w, const struct cv_trace_digest *digest,
     if (!make_room(w, CV_FRAME_FIXED_MAX)) {
         return false;
     }
-    uint64_t index = w->digests_sealed + w->log.digests_count;
-    uint64_t events = w->events_sealed + w->log.events_count;
+    struct cv_waiting_digest d = {*digest, vtime,
+                                  w->digests_sealed + w->log.digests_count,
+                                  w->events_sealed + w->log.events_count};
     if (!cv_eventlog_digest(&w->log, digest, vtime)) {
         return cv_writer_no_memory(w);
     }
-    if (!frame_digest(w, digest, vtime, index, events)) {
+    w->waiting[w->waiting_count++] = d;
+    if (digest->kind == CV_DIGEST_SMALL && w->waiting_count < CV_WRITER_DIGESTS_WAIT) {
+        return true;
+    }
+    if (!cv_writer_flush(w)) {
         w->log.digests_count--;
         return false;
     }

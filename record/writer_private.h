@@ -12,6 +12,15 @@
 #include "record/chunk.h"
 #include "record/writer.h"
 
+struct cv_waiting_digest {
+    struct cv_trace_digest digest;
+    cv_vtime_ns vtime;
+    uint64_t index, events;
+};
+
+/* The frames of all digests that wait, and one frame behind them. */
+#define CV_WRITER_BATCH (4096u + CV_INPUT_MAX)
+
 struct cv_writer {
     struct cv_file file;
     uint64_t file_hash; /* of the uuid */
@@ -27,6 +36,9 @@ struct cv_writer {
     struct cv_journal_header journal;
     uint32_t frames;
     uint32_t used;          /* bytes of the slot, header included */
+    uint32_t framed;        /* of them in batch, not handed to the file */
+    unsigned waiting_count; /* digests that are not even framed */
+    struct cv_waiting_digest waiting[CV_WRITER_DIGESTS_WAIT];
     struct cv_eventlog log; /* items in the journal and in no chunk */
     uint64_t events_sealed, digests_sealed;
     cv_icount digest_sealed_icount;
@@ -44,6 +56,7 @@ struct cv_writer {
     bool marks_written;
     bool closing;       /* no further journal is wanted */
     uint8_t *raw, *out; /* scratch: a raw chunk, an encoded one */
+    uint8_t batch[CV_WRITER_BATCH];
 
     bool failed;
     struct cv_error error;

@@ -7,6 +7,7 @@
 #include "record/file.h"
 #include "record/marks.h"
 #include "record/pages.h"
+#include "record/writer.h"
 #include "tests/unit/record/memfile.h"
 
 #include <criterion/criterion.h>
@@ -222,4 +223,66 @@ Test(marks, the_oldest_open_exception_is_dropped)
         cv_marks_pvpanic(&m, i, 1);
     }
     cr_assert(m.panics_count == CV_MARKS_PANICS_MAX);
+}
+
+/* -- the journal ----------------------------------------------------------------------- */
+
+static struct cv_writer *open_writer(struct memfile *m)
+{
+    memfile_init(m);
+    struct cv_writer *w = cv_writer_new(&m->file, "test", 0, NULL);
+    cr_assert(w != NULL && cv_writer_open_tail(w));
+    return w;
+}
+
+/* How many calls of the file that took. */
+static uint64_t log_digest(struct memfile *m, struct cv_writer *w,
+                           enum cv_digest_kind kind, cv_icount icount)
+{
+    uint64_t before = m->calls;
+    struct cv_trace_digest d = {
+        .icount = icount, .kind = (uint8_t)kind, .len = (uint8_t)cv_digest_len(kind)};
+    cr_assert(cv_writer_digest(w, &d, icount));
+    return m->calls - before;
+}
+
+Test(writer, small_digests_wait_for_the_eighth_or_for_anything_else)
+{
+    struct memfile m;
+    struct cv_writer *w = open_writer(&m);
+    struct cv_trace_event event = {
+        .input = {.kind = CV_INPUT_SERIAL, .len = 1, .data = (const uint8_t *)"x"}};
+    cv_icount at = 0;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 1; i < CV_WRITER_DIGESTS_WAIT; i++) {
+            cr_assert(log_digest(&m, w, CV_DIGEST_SMALL, at += 1 << 20) == 0);
+        }
+        cr_assert(log_digest(&m, w, CV_DIGEST_SMALL, at += 1 << 20) == 1);
+    }
+    cr_assert(log_digest(&m, w, CV_DIGEST_SMALL, at += 1 << 20) == 0);
+    cr_assert(log_digest(&m, w, CV_DIGEST_FULL, at += 1 << 20) == 1);
+    cr_assert(log_digest(&m, w, CV_DIGEST_SMALL, at += 1 << 20) == 0);
+    event.pos.icount = event.pos.vtime = at + 5;
+    uint64_t before = m.calls;
+    cr_assert(cv_writer_event(w, &event) && m.calls == before + 1, "both in one write");
+    cr_assert(cv_writer_flush(w) && m.calls == before + 1, "nothing waits");
+    cr_assert(log_digest(&m, w, CV_DIGEST_SMALL, at += 1 << 20) == 0);
+    cr_assert(cv_writer_flush(w) && m.calls == before + 2);
+    cv_writer_free(w);
+    memfile_fini(&m);
+}
+
+Test(writer, a_journal_has_room_for_what_waits)
+{
+    struct memfile m;
+    struct cv_writer *w = open_writer(&m);
+    struct cv_writer_stats stats;
+    for (cv_icount i = 1; i < 20000; i++) { /* many journals full */
+        log_digest(&m, w, CV_DIGEST_SMALL, i << 20);
+        cv_writer_stats(w, &stats);
+        cr_assert(stats.digests == i);
+    }
+    cr_assert(stats.file_bytes < 1 << 20);
+    cv_writer_free(w);
+    memfile_fini(&m);
 }
