@@ -57,7 +57,7 @@ static const struct option_row ROWS[] = {
     {OPT_STORED, "--stored-checkpoints", "SIZE", CV_COMMAND_RECORD,
      "room in the trace for opening it fast (default 96M, 0: none)"},
     {OPT_SPACING, "--stored-spacing", "STEPS", CV_COMMAND_RECORD,
-     "store one each so many steps (default: by cost)"},
+     "store one each so many steps (default: about 2^29, by cost and room)"},
     {OPT_BISECT, "--bisect", "TRACE2", CV_COMMAND_VERIFY,
      "find the step where two recordings part"},
     {OPT_CONSOLE, "--console", NULL, CV_COMMAND_REPLAY, "print what the serial console printed"},

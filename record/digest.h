@@ -24,11 +24,22 @@ enum cv_digest_kind {
 unsigned cv_digest_len(unsigned kind);
 
 #define CV_DIGEST_STEP      (1ull << 20)
-#define CV_DIGEST_FULL_STEP (1ull << 24)
+#define CV_DIGEST_FULL_STEP (1ull << 24) /* in the first FULL_WIDE steps, */
+#define CV_DIGEST_FULL_WIDE (1ull << 28) /* and from then on */
 /* The next icount > icount at which a digest is due. */
 static inline cv_icount cv_digest_next(cv_icount icount)
 {
     return (icount / CV_DIGEST_STEP + 1) * CV_DIGEST_STEP;
+}
+
+/* Is the digest at icount, a multiple of CV_DIGEST_STEP, a full one? A recorder may make
+ * more of them full; a replay goes by what is logged. Hashing what was written costs by
+ * pages, and the same ones are written again and again. */
+static inline bool cv_digest_is_full(cv_icount icount)
+{
+    cv_icount step =
+        icount < CV_DIGEST_FULL_WIDE ? CV_DIGEST_FULL_STEP : CV_DIGEST_FULL_WIDE;
+    return icount % step == 0;
 }
 
 /* The running chain: 16 bytes of a machine's history. */

@@ -153,19 +153,29 @@ CV_STATIC_ASSERT(sizeof(struct cv_mark_record) == 96, "mark record layout");
 #define CV_COMPAT_STORED 1u /* compat bit: the recorder was to store checkpoints */
 
 /* Head of a key frame or delta chunk. Behind it stand, without gaps: the state image, the
- * open exceptions, the pages (4096 bytes each), their numbers, and the numbers of pages
- * that are all zero (u32 each; gpa >> 12). */
+ * open exceptions, the pages (4096 bytes each), their numbers, the numbers of pages
+ * that are all zero (u32 each; gpa >> 12), and with CV_STORED_COPIES a u32 count, u32 0 and
+ * so many copies. */
 struct cv_stored_record {
     uint64_t icount; /* where it stands: the chunk header's last */
     uint64_t base;   /* icount of the one it builds on, 0: power-on; the header's first */
     uint64_t events; /* logged before it */
     uint64_t chain_lo, chain_hi; /* of the digests, before the fold at icount */
     uint32_t part;               /* 0, 1, ... of this stored checkpoint */
-    uint32_t last;               /* 1: the last part */
+    uint32_t flags;              /* CV_STORED_* */
     uint32_t state_len, open;    /* part 0 only, else 0 */
     uint32_t pages, zeros;
 };
 CV_STATIC_ASSERT(sizeof(struct cv_stored_record) == 64, "stored record layout");
+#define CV_STORED_LAST   1u /* the last part */
+#define CV_STORED_COPIES 2u
+
+struct cv_stored_copy { /* a page that is 4096 bytes of an image */
+    uint32_t number;
+    uint32_t kind; /* enum cv_image_kind: the kernel */
+    uint64_t offset;
+};
+CV_STATIC_ASSERT(sizeof(struct cv_stored_copy) == 16, "stored copy layout");
 
 struct cv_stored_open { /* what may yet prove to be the crash */
     uint64_t icount;

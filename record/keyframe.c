@@ -14,14 +14,12 @@
  * panic) lies between the two. When the recording ends with a crash, the place before the
  * crash is therefore at hand, however long the guest looped in its panic handler.
  *
- * Stored ones. A pending place is packed when the steps since the last stored one are worth it:
- * PAGE_STEPS for each page to be written (that bounds the cost to about 1/32 of the run), and
- * 1/SPARSER of the run so far (that makes them exponentially sparser). The key frame may use half
- * of the bound, each delta an eighth of what is left, so there is always something left for
- * the last one, written when the recording ends and perhaps the only one.
+ * Stored ones. keyframe_policy.c says which pending place is worth being packed: by its cost,
+ * by its bytes and by how long the run is. There is always something left for the last one,
+ * written when the recording ends and perhaps the only one.
  *
  * Invariants: K1 to K3 and K5 in keyframe_pending.h, and
- *  K4  while a place is being packed no pending place comes or goes
+ *  K4  while a place is being packed it stays, and at most one comes behind it
  *
  * Rejected: record/checkpoint.c's store (it keeps many states for restoring, this two for
  * packing, read by a second thread); rewriting a region of the file (a torn rewrite loses
@@ -33,13 +31,10 @@
 #include "record/digest.h"
 #include "record/keyframe_pack.h"
 #include "record/keyframe_pending.h"
+#include "record/keyframe_policy.h"
 
 #include <stdlib.h>
 #include <time.h>
-
-#define INTERVAL_MAX (1ull << 28) /* steps between pending places; a quarter second */
-#define PAGE_STEPS   (1ull << 18) /* steps that make one page worth packing */
-#define SPARSER      16u          /* gaps grow with the run: at least this part of it */
 
 struct cv_keyframes {
     struct cv_work work; /* first: packing of pending[0] */
@@ -48,11 +43,14 @@ struct cv_keyframes {
     struct cv_pending *pending;
     struct cv_writer *writer;
     struct cv_keyframes_config config;
-    cv_icount grid, interval;
+    cv_icount grid; /* of places, with config.spacing */
+    cv_icount interval;
+    cv_icount arrived; /* at the latest pending place; NEVER: none yet */
+    struct cv_keyframe_policy policy;
 
     struct cv_keyframe_builder builder; /* the worker's while busy */
     bool packed;                        /* and what came of it */
-    uint64_t pack_ns, pages_packed;
+    uint64_t pack_ns, pages_packed, pages_before;
     uint64_t limit;
 
     struct cv_work sync; /* so that there is way, beside the engine thread */
@@ -62,9 +60,9 @@ struct cv_keyframes {
     uint64_t out_bytes;
     cv_icount out_icount, out_base;
 
-    cv_icount last, tried; /* the last one packed, or tried; */
-    cv_icount whole;       /* that is in the file */
-    bool off, too_large;
+    cv_icount last;  /* the last one packed; */
+    cv_icount whole; /* that is in the file */
+    bool off;
     unsigned stored;
     uint64_t bytes, engine_ns;
 };
@@ -80,7 +78,7 @@ static uint64_t read_cpu_ns(void)
 
 static void adapt_interval(struct cv_keyframes *kf)
 {
-    cv_icount max = INTERVAL_MAX;
+    cv_icount max = CV_KEYFRAME_INTERVAL;
     uint64_t spacing = kf->config.spacing;
     if (spacing != 0 && spacing < max) {
         max = (spacing + kf->grid - 1) / kf->grid * kf->grid;
@@ -98,13 +96,12 @@ static void adapt_interval(struct cv_keyframes *kf)
 
 static bool pack_pages(struct cv_keyframes *kf)
 {
-    uint8_t buf[CV_PAGE_SIZE];
     for (size_t number = 0; cv_pending_next(kf->pending, &number); number++) {
-        const uint8_t *content = cv_pending_page(kf->pending, number, buf);
-        if (content == NULL ||
-            !cv_keyframe_page(&kf->builder, (uint32_t)number, content)) {
+        uint8_t *room = cv_keyframe_room(&kf->builder);
+        if (room == NULL || !cv_pending_page(kf->pending, number, room)) {
             return false;
         }
+        cv_keyframe_page(&kf->builder, (uint32_t)number);
         kf->pages_packed++;
     }
     return cv_keyframe_end(&kf->builder);
@@ -123,15 +120,24 @@ static void pack(struct cv_work *work)
                                     .state_len = p->state_len,
                                     .open = p->open,
                                     .open_count = p->open_count};
-    kf->packed = cv_keyframe_begin(&kf->builder, &head, kf->limit) && pack_pages(kf);
+    bool is_key = kf->last == 0;
+    struct cv_keyframe_images images;
+    if (is_key) { /* only here: the guest forgets what it copied, sooner or later */
+        cv_keyframe_images_init(&images, &kf->config.kernel);
+    }
+    kf->packed = cv_keyframe_begin(&kf->builder, &head, is_key ? &images : NULL,
+                                   kf->limit) &&
+                 pack_pages(kf);
+    if (is_key) {
+        cv_keyframe_images_fini(&images);
+    }
     kf->pack_ns += read_cpu_ns() - begin;
 }
 
-static void submit(struct cv_keyframes *kf, uint64_t limit,
-                   const struct cv_worker *worker)
+static void submit(struct cv_keyframes *kf, bool very_last, const struct cv_worker *worker)
 {
-    kf->limit = limit;
-    kf->tried = cv_pending_at(kf->pending, 0)->icount;
+    kf->limit = cv_keyframe_policy_limit(&kf->policy, very_last);
+    kf->pages_before = kf->pages_packed;
     kf->busy = true;
     kf->work.run = pack;
     cv_work_submit(worker, &kf->work);
@@ -143,22 +149,25 @@ static void submit(struct cv_keyframes *kf, uint64_t limit,
 static void collect(struct cv_keyframes *kf)
 {
     bool lost = cv_pending_lost(kf->pending);
+    cv_icount icount = cv_pending_at(kf->pending, 0)->icount;
     kf->busy = false;
     if (!kf->packed) {
         cv_log("keyframe", CV_LOG_DEBUG, "no stored checkpoint at %llu: %s",
-               (unsigned long long)kf->tried,
+               (unsigned long long)icount,
                lost ? "the guest wrote too much meanwhile" : "too large or no memory");
-        kf->too_large = kf->too_large || !lost;
+        cv_keyframe_policy_failed(&kf->policy, icount, !lost);
         cv_keyframe_fini(&kf->builder);
         return;
     }
     kf->out = kf->builder.first;
     kf->out_bytes = kf->builder.bytes;
-    kf->out_icount = cv_pending_at(kf->pending, 0)->icount;
+    kf->out_icount = icount;
     kf->out_base = kf->last;
     kf->builder.first = NULL;
     cv_keyframe_fini(&kf->builder);
-    kf->last = kf->out_icount;
+    kf->last = icount;
+    cv_keyframe_policy_packed(&kf->policy, icount, kf->pages_packed - kf->pages_before,
+                              kf->out_bytes);
     cv_pending_pop_first(kf->pending);
 }
 
@@ -228,6 +237,16 @@ static bool append_part(struct cv_keyframes *kf, bool settled)
 
 #define PARTS_A_POLL 4u
 
+/* Packs the first pending place if it is worth it and the one before is out of the way. */
+static void consider(struct cv_keyframes *kf)
+{
+    if (!kf->busy && kf->out == NULL && cv_pending_count(kf->pending) > 0 &&
+        cv_keyframe_policy_due(&kf->policy, cv_pending_at(kf->pending, 0)->icount,
+                               cv_pending_pages(kf->pending))) {
+        submit(kf, false, kf->config.worker);
+    }
+}
+
 void cv_keyframes_poll(struct cv_keyframes *kf)
 {
     if (!kf->busy && kf->out == NULL) {
@@ -245,52 +264,34 @@ void cv_keyframes_poll(struct cv_keyframes *kf)
             break;
         }
     }
+    if (!kf->off) {
+        consider(kf); /* its time may have come while the one before was written */
+    }
     kf->engine_ns += read_cpu_ns() - begin;
 }
 
-/* -- policy -------------------------------------------------------------------------- */
+/* -- places -------------------------------------------------------------------------- */
 
 bool cv_keyframes_wants(const struct cv_keyframes *kf, cv_icount icount)
 {
-    return !kf->off && icount % kf->grid == 0;
-}
-
-/* Enough steps for their cost? */
-static bool is_earned(const struct cv_keyframes *kf, cv_icount now)
-{
-    return now - kf->tried >= cv_pending_pages(kf->pending) * PAGE_STEPS;
-}
-
-static bool is_due(const struct cv_keyframes *kf)
-{
-    uint64_t since = cv_pending_at(kf->pending, 0)->icount - kf->tried;
-    if (kf->too_large) {
-        return false;
-    }
-    if (kf->config.spacing != 0) {
-        return since >= kf->config.spacing;
-    }
-    return is_earned(kf, cv_pending_at(kf->pending, 0)->icount) &&
-           since >= kf->tried / SPARSER;
+    return !kf->off && kf->config.spacing != 0 && icount % kf->grid == 0;
 }
 
 void cv_keyframes_arrive(struct cv_keyframes *kf, const struct cv_keyframes_place *place)
 {
-    if (kf->busy || kf->off) {
+    if (kf->off || (kf->busy && cv_pending_count(kf->pending) != 1)) {
         return; /* K4 */
     }
-    unsigned count = cv_pending_count(kf->pending);
-    if (count > 0 &&
-        place->icount - cv_pending_at(kf->pending, count - 1)->icount < kf->interval) {
+    if (kf->arrived != CV_NEVER && !cv_pending_lost(kf->pending) &&
+        place->icount - kf->arrived < kf->interval &&
+        place->icount % kf->interval != 0) {
         return;
     }
     uint64_t begin = read_cpu_ns();
     adapt_interval(kf);
-    cv_pending_begin(kf->pending, place);
-    if (kf->out == NULL && is_due(kf)) {
-        uint64_t left = kf->config.bound - kf->bytes;
-        submit(kf, kf->last == 0 ? left / 2 : left / 8, kf->config.worker);
-    }
+    cv_pending_begin(kf->pending, place, kf->busy);
+    kf->arrived = place->icount;
+    consider(kf);
     kf->engine_ns += read_cpu_ns() - begin;
 }
 
@@ -337,10 +338,11 @@ void cv_keyframes_finish(struct cv_keyframes *kf, cv_icount end, cv_icount crash
     uint64_t begin = read_cpu_ns();
     drain(kf);
     uint64_t packed = kf->pack_ns;
-    uint64_t left = kf->config.bound - kf->bytes - (kf->out != NULL ? kf->out_bytes : 0);
     append_rest(kf);
-    if (!kf->off && choose_last(kf, crash) && (sought || is_earned(kf, end))) {
-        submit(kf, left, NULL);
+    if (!kf->off && choose_last(kf, crash) &&
+        (sought ||
+         cv_keyframe_policy_worth(&kf->policy, end, cv_pending_pages(kf->pending)))) {
+        submit(kf, true, NULL);
         collect(kf);
         append_rest(kf);
     }
@@ -358,8 +360,10 @@ struct cv_keyframes *cv_keyframes_new(struct cv_pages *pages, struct cv_writer *
     }
     kf->writer = writer;
     kf->config = *config;
+    cv_keyframe_policy_init(&kf->policy, config->bound, config->spacing);
     kf->grid = CV_DIGEST_FULL_STEP;
-    kf->interval = INTERVAL_MAX;
+    kf->interval = CV_KEYFRAME_INTERVAL;
+    kf->arrived = CV_NEVER;
     if (config->spacing != 0 && config->spacing < CV_DIGEST_FULL_STEP) {
         kf->grid =
             (config->spacing + CV_DIGEST_STEP - 1) / CV_DIGEST_STEP * CV_DIGEST_STEP;

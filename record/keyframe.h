@@ -29,6 +29,7 @@ struct cv_keyframes_config {
     uint64_t bound;   /* of all stored checkpoints together; > 0 */
     uint64_t spacing; /* one at least every so many steps (rounded up to 2^20), as far as
                          the bound goes; 0: by cost and length of the run */
+    struct cv_image kernel;         /* borrowed until free: the trace has it */
     const struct cv_worker *worker; /* NULL: packed at once */
 };
 
@@ -37,7 +38,7 @@ struct cv_keyframes *cv_keyframes_new(struct cv_pages *pages, struct cv_writer *
                                       const struct cv_keyframes_config *config);
 void cv_keyframes_free(struct cv_keyframes *kf);
 
-/* Shall the digest at icount, a multiple of 2^20, be a full one? Then arrive() follows. */
+/* Shall the digest at icount, a multiple of 2^20, be a full one though it would not be? */
 bool cv_keyframes_wants(const struct cv_keyframes *kf, cv_icount icount);
 
 struct cv_keyframes_place {  /* borrowed for the call */
@@ -50,6 +51,7 @@ struct cv_keyframes_place {  /* borrowed for the call */
     bool panicked; /* and the last panic so far: */
     struct cv_stored_open panic;
 };
+/* At each full digest. */
 void cv_keyframes_arrive(struct cv_keyframes *kf, const struct cv_keyframes_place *place);
 
 /* Appends what is packed as far as there is way; every 2^20 steps or so. */

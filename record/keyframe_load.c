@@ -100,6 +100,16 @@ static bool take_page(struct line *line, uint32_t number, const uint8_t *content
     return true;
 }
 
+static bool take_copy(struct line *line, const uint8_t *at)
+{
+    const struct cv_image *kernel = &cv_trace_config(line->trace)->kernel;
+    struct cv_stored_copy copy;
+    memcpy(&copy, at, sizeof(copy));
+    return copy.kind == CV_IMAGE_KERNEL && kernel->len >= CV_PAGE_SIZE &&
+           copy.offset <= kernel->len - CV_PAGE_SIZE &&
+           take_page(line, copy.number, kernel->data + copy.offset);
+}
+
 static bool take_pages(struct line *line, const struct cv_keyframe_view *view)
 {
     for (uint32_t i = 0; i < view->rec.pages; i++) {
@@ -110,6 +120,11 @@ static bool take_pages(struct line *line, const struct cv_keyframe_view *view)
     }
     for (uint32_t i = 0; i < view->rec.zeros; i++) {
         if (!take_page(line, cv_ld32(view->zeros + 4 * (size_t)i), ZEROS)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < view->copies_count; i++) {
+        if (!take_copy(line, view->copies + i * sizeof(struct cv_stored_copy))) {
             return false;
         }
     }
@@ -138,7 +153,7 @@ static bool take_chunk(void *arg, const uint8_t *raw, size_t len)
         view.rec.base != line->what->base) {
         return false;
     }
-    line->whole = view.rec.last == 1;
+    line->whole = (view.rec.flags & CV_STORED_LAST) != 0;
     if (line->is_head && view.rec.part == 0 && !take_head(line, &view)) {
         return false;
     }

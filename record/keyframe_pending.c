@@ -11,7 +11,8 @@
 /* Runs inside the guest's run, where vector registers hold guest state. */
 #define GENERAL_REGS __attribute__((target("general-regs-only")))
 
-#define COPIES_MAX 16384u /* 64 MiB */
+#define COPIES_MAX 32768u /* 128 MiB, backed as they are used */
+#define TICKS_MAX  (1u << 18) /* a tenth of a millisecond: the host ran somebody else */
 
 struct cv_pending {
     struct cv_pages *pages;
@@ -93,7 +94,10 @@ GENERAL_REGS static void keep_page(void *arg, cv_gpa gpa)
     p->slot_owner[slot] = (uint8_t)p->count;
     p->pages_kept++;
     __atomic_store_n(&p->slot_of[p->count - 1][number], slot + 1, __ATOMIC_RELEASE);
-    p->keep_ticks += __builtin_ia32_rdtsc() - begin;
+    uint64_t ticks = __builtin_ia32_rdtsc() - begin;
+    if (ticks < TICKS_MAX) {
+        p->keep_ticks += ticks;
+    }
 }
 
 static void free_slot(struct cv_pending *p, uint32_t slot)
@@ -224,11 +228,14 @@ static cv_icount find_suspect(const struct cv_keyframes_place *place)
     return suspect;
 }
 
-void cv_pending_begin(struct cv_pending *p, const struct cv_keyframes_place *place)
+void cv_pending_begin(struct cv_pending *p, const struct cv_keyframes_place *place,
+                      bool first_stays)
 {
     size_t count;
     const uint32_t *list = cv_pages_dirty(p->pages, p->id, &count);
-    thin(p, find_suspect(place));
+    if (!first_stays) {
+        thin(p, find_suspect(place));
+    }
     unsigned k = p->count;
     for (size_t i = 0; i < count; i++) {
         add_page(p, k, list[i]);
@@ -283,17 +290,20 @@ bool cv_pending_next(const struct cv_pending *p, size_t *number)
     return true;
 }
 
-const uint8_t *cv_pending_page(const struct cv_pending *p, size_t number, uint8_t *buf)
+bool cv_pending_page(const struct cv_pending *p, size_t number, uint8_t *buf)
 {
     memcpy(buf, p->ram + (number << CV_PAGE_SHIFT), CV_PAGE_SIZE);
     __atomic_thread_fence(__ATOMIC_ACQUIRE); /* K3 */
-    for (unsigned k = 0; k < p->count; k++) {
-        uint32_t slot = __atomic_load_n(&p->slot_of[k][number], __ATOMIC_ACQUIRE);
-        if (slot != 0) {
-            return p->copies + (size_t)(slot - 1) * CV_PAGE_SIZE;
-        }
+    uint32_t slot = 0;
+    for (unsigned k = CV_PENDING_MAX; k-- > 0;) {
+        uint32_t earlier = __atomic_load_n(&p->slot_of[k][number], __ATOMIC_ACQUIRE);
+        slot = earlier != 0 ? earlier : slot;
     }
-    return cv_pending_lost(p) ? NULL : buf;
+    if (slot != 0) {
+        memcpy(buf, p->copies + (size_t)(slot - 1) * CV_PAGE_SIZE, CV_PAGE_SIZE);
+        return true;
+    }
+    return !cv_pending_lost(p);
 }
 
 /* -- life ---------------------------------------------------------------------------- */

@@ -83,10 +83,12 @@ static bool accept_input(struct cv_inlet *inlet, const struct cv_position *pos,
 }
 
 static bool open_keyframes(struct cv_recorder *rec,
-                           const struct cv_record_options *options)
+                           const struct cv_record_options *options,
+                           const struct cv_image *kernel)
 {
     struct cv_keyframes_config config = {.bound = options->stored_bound,
                                          .spacing = options->stored_spacing,
+                                         .kernel = *kernel,
                                          .worker = options->worker};
     rec->keyframes = cv_keyframes_new(rec->pages, rec->writer, &config);
     return rec->keyframes != NULL;
@@ -124,7 +126,7 @@ struct cv_recorder *cv_recorder_new(const struct cv_file *file, struct cv_vm *vm
     }
     rec->pages = cv_pages_new(cv_vm_ram(vm));
     rec->ram = rec->pages == NULL ? NULL : cv_ram_digest_new(rec->pages);
-    if (rec->ram == NULL || (stores && !open_keyframes(rec, options))) {
+    if (rec->ram == NULL || (stores && !open_keyframes(rec, options, &config->kernel))) {
         cv_error_set(err, CV_EXIT_OS, "trace: out of memory");
         goto bad;
     }
@@ -229,9 +231,8 @@ static void take_digest(struct cv_recorder *rec, bool at_end)
     struct cv_trace_digest d = {.icount = pos.icount};
     struct cv_hash128 before = rec->chain;
     rec->chain = cv_digest_fold(before, pos.icount, rec->state, len);
-    bool store = !at_end && rec->keyframes != NULL &&
-                 cv_keyframes_wants(rec->keyframes, pos.icount);
-    bool full = store || pos.icount % CV_DIGEST_FULL_STEP == 0;
+    bool full = cv_digest_is_full(pos.icount) ||
+                (rec->keyframes != NULL && cv_keyframes_wants(rec->keyframes, pos.icount));
     fill_digest(rec, &d,
                 at_end ? CV_DIGEST_END
                 : full ? CV_DIGEST_FULL
@@ -242,7 +243,7 @@ static void take_digest(struct cv_recorder *rec, bool at_end)
     }
     rec->next_digest = cv_digest_next(pos.icount);
     rec->digest_ns += read_cpu_ns() - begin;
-    if (store) {
+    if (full && !at_end && rec->keyframes != NULL) {
         tell_keyframes(rec, pos.icount, before, len);
     }
 }

@@ -220,6 +220,100 @@ Test(keyframe, is_written_when_it_is_earned_or_sought)
     }
 }
 
+struct span {
+    uint64_t offset, bytes;
+    bool stored;
+};
+struct spans {
+    struct span list[64];
+    size_t count;
+};
+
+static void see_chunk(void *arg, const struct cv_trace_chunk *c)
+{
+    struct spans *all = arg;
+    cr_assert(all->count < CV_ARRAY_LEN(all->list) && c->good);
+    bool stored = strcmp(c->type, "keyf") == 0 || strcmp(c->type, "delt") == 0;
+    all->list[all->count++] = (struct span){
+        c->offset, sizeof(struct cv_chunk_header) + c->stored_bytes, stored};
+}
+
+static void find_chunks(struct memfile *m, struct spans *all)
+{
+    struct cv_trace *trace;
+    struct cv_replay *replay = open_replay(m, &trace);
+    all->count = 0;
+    cv_trace_chunks(trace, see_chunk, all);
+    close_replay(replay, trace);
+}
+
+/* Pages of stored chunks that are named as pieces of the kernel's image. */
+static unsigned count_copies(struct memfile *m)
+{
+    struct spans all;
+    unsigned copies = 0;
+    uint8_t *raw = malloc(CV_CHUNK_RAW_MAX);
+    find_chunks(m, &all);
+    for (size_t i = 0; i < all.count; i++) {
+        struct cv_chunk_header h;
+        struct cv_keyframe_view view;
+        if (all.list[i].stored) {
+            memcpy(&h, m->data + all.list[i].offset, sizeof(h));
+            cr_assert(
+                cv_chunk_decode(&h, m->data + all.list[i].offset + sizeof(h), raw) &&
+                cv_keyframe_view(raw, h.raw_len, &view));
+            copies += view.copies_count;
+        }
+    }
+    free(raw);
+    return copies;
+}
+
+Test(keyframe, what_the_guest_copied_from_its_kernel_is_named_and_restored)
+{
+    unsigned copies = 0;
+    for (unsigned n = 0; n < 3; n++) {
+        struct scenario s = DENSE;
+        struct memfile m;
+        struct outcome out;
+        s.seed = 70 + n;
+        s.resets = true; /* each loads the kernel again */
+        s.on_reset = CV_ON_RESET_RESTART;
+        s.kernel_len = 65536;
+        memfile_init(&m);
+        scenario_record(&s, &m, 2, true, &out);
+        cr_assert(out.finished);
+        cr_assert(check_all(&m, "copies") >= 3);
+        copies += count_copies(&m);
+        memfile_fini(&m);
+    }
+    cr_assert(copies > 0, "no page of the kernel was met");
+}
+
+Test(keyframe, pages_of_an_image_are_found_at_its_grain)
+{
+    static uint8_t image[20000], page[CV_PAGE_SIZE];
+    struct cv_keyframe_images t;
+    uint64_t at;
+    for (size_t i = 0; i < sizeof(image); i++) {
+        image[i] = i < 8192 ? 0x90 : (uint8_t)(i * i >> 7 ^ i); /* many equal pieces first */
+    }
+    cv_keyframe_images_init(&t, &(struct cv_image){image, sizeof(image)});
+    for (size_t off = 0; off + CV_PAGE_SIZE <= sizeof(image); off += 512) {
+        memcpy(page, image + off, CV_PAGE_SIZE);
+        cr_assert(cv_keyframe_images_find(&t, page, &at), "%zu", off);
+        cr_assert(memcmp(image + at, page, CV_PAGE_SIZE) == 0, "%zu: %lu", off, at);
+        page[100] ^= 1; /* in none of the words it is looked up by */
+        cr_assert(!cv_keyframe_images_find(&t, page, &at), "%zu", off);
+    }
+    memcpy(page, image + 9000, CV_PAGE_SIZE);
+    cr_assert(!cv_keyframe_images_find(&t, page, &at), "between two pieces");
+    cv_keyframe_images_fini(&t);
+    cv_keyframe_images_init(&t, &(struct cv_image){NULL, 0});
+    cr_assert(!cv_keyframe_images_find(&t, page, &at));
+    cv_keyframe_images_fini(&t);
+}
+
 Test(keyframe, the_bound_is_kept)
 {
     static const uint64_t bounds[] = {1, 4096, 400000, 600000, 1u << 20, 8u << 20};
@@ -247,33 +341,6 @@ Test(keyframe, the_bound_is_kept)
 }
 
 /* -- damage -------------------------------------------------------------------------- */
-
-struct span {
-    uint64_t offset, bytes;
-    bool stored;
-};
-struct spans {
-    struct span list[64];
-    size_t count;
-};
-
-static void see_chunk(void *arg, const struct cv_trace_chunk *c)
-{
-    struct spans *all = arg;
-    cr_assert(all->count < CV_ARRAY_LEN(all->list) && c->good);
-    bool stored = strcmp(c->type, "keyf") == 0 || strcmp(c->type, "delt") == 0;
-    all->list[all->count++] = (struct span){
-        c->offset, sizeof(struct cv_chunk_header) + c->stored_bytes, stored};
-}
-
-static void find_chunks(struct memfile *m, struct spans *all)
-{
-    struct cv_trace *trace;
-    struct cv_replay *replay = open_replay(m, &trace);
-    all->count = 0;
-    cv_trace_chunks(trace, see_chunk, all);
-    close_replay(replay, trace);
-}
 
 /* However damaged: it opens (or is refused), replays to what it vouches for, and a stored checkpoint
  * is right or refused. Returns how many were good. */
