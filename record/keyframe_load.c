@@ -38,6 +38,8 @@ struct line {
     const struct cv_trace_stored *what;
     uint32_t parts;
     bool is_head, whole;
+    bool (*go_on)(void *arg); /* NULL, or asked at each chunk while judging */
+    void *go_on_arg;
     /* what is done with a page */
     bool writes;
     struct cv_hash128 sum;
@@ -148,6 +150,9 @@ static bool take_chunk(void *arg, const uint8_t *raw, size_t len)
 {
     struct line *line = arg;
     struct cv_keyframe_view view;
+    if (line->go_on != NULL && !line->writes && !line->go_on(line->go_on_arg)) {
+        return false;
+    }
     if (line->whole || !cv_keyframe_view(raw, len, &view) ||
         view.rec.part != line->parts++ || view.rec.icount != line->what->icount ||
         view.rec.base != line->what->base) {
@@ -204,7 +209,7 @@ static bool judge(struct line *line, struct cv_replay *replay, size_t index)
     return d != NULL && memcmp(d->bytes + 8, &line->sum.lo, 8) == 0;
 }
 
-bool cv_replay_jump_stored(struct cv_replay *replay, size_t index)
+static bool jump(struct cv_replay *replay, size_t index, bool (*go_on)(void *arg), void *arg)
 {
     struct cv_trace *trace = cv_replay_trace(replay);
     const struct cv_trace_stored *what = cv_trace_stored(trace, index);
@@ -214,8 +219,10 @@ bool cv_replay_jump_stored(struct cv_replay *replay, size_t index)
         what->icount > cv_trace_info(trace)->end.icount) {
         return false;
     }
-    if (init_line(&line, trace, cv_vm_ram(cv_replay_vm(replay))) &&
-        judge(&line, replay, index)) {
+    bool ready = init_line(&line, trace, cv_vm_ram(cv_replay_vm(replay)));
+    line.go_on = go_on;
+    line.go_on_arg = arg;
+    if (ready && judge(&line, replay, index)) {
         good = cv_replay_load_place(
             replay, line.rec.icount, line.rec.events,
             (struct cv_hash128){line.rec.chain_lo, line.rec.chain_hi}, line.state,
@@ -232,7 +239,13 @@ bool cv_replay_jump_stored(struct cv_replay *replay, size_t index)
     return good;
 }
 
-bool cv_replay_jump_near(struct cv_replay *replay, cv_icount icount)
+bool cv_replay_jump_stored(struct cv_replay *replay, size_t index)
+{
+    return jump(replay, index, NULL, NULL);
+}
+
+bool cv_replay_jump_near(struct cv_replay *replay, cv_icount icount,
+                         bool (*go_on)(void *arg), void *arg)
 {
     struct cv_trace *trace = cv_replay_trace(replay);
     size_t i;
@@ -240,10 +253,11 @@ bool cv_replay_jump_near(struct cv_replay *replay, cv_icount icount)
         return false;
     }
     for (size_t n = i + 1; n > 0; n--) {
-        if (cv_trace_stored(trace, n - 1)->icount <= cv_replay_icount(replay)) {
+        if (cv_trace_stored(trace, n - 1)->icount <= cv_replay_icount(replay) ||
+            (go_on != NULL && !go_on(arg))) {
             return false;
         }
-        if (cv_replay_jump_stored(replay, n - 1)) {
+        if (jump(replay, n - 1, go_on, arg)) {
             return true;
         }
     }

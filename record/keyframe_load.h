@@ -18,8 +18,10 @@
 bool cv_replay_jump_stored(struct cv_replay *replay, size_t index) CV_MUST_CHECK;
 
 /* To the latest stored checkpoint at or before icount that is good and lies after where the
- * replay stands. False: there is none. */
-bool cv_replay_jump_near(struct cv_replay *replay, cv_icount icount) CV_MUST_CHECK;
+ * replay stands. go_on (NULL: always) is asked every few milliseconds as long as nothing was
+ * changed. False: there is none, or go_on said no. */
+bool cv_replay_jump_near(struct cv_replay *replay, cv_icount icount,
+                         bool (*go_on)(void *arg), void *arg) CV_MUST_CHECK;
 
 /* Is it whole and undamaged, and all it builds on? Says nothing about what it restores. */
 bool cv_keyframe_check(const struct cv_trace *trace, size_t index);

@@ -240,6 +240,11 @@ void cv_timeline_begin(struct cv_timeline *tl, uint64_t total, cv_icount goal)
 
 /* -- seeking ----------------------------------------------------------------------------------- */
 
+static bool go_on(void *arg)
+{
+    return cv_timeline_ask(arg);
+}
+
 /* Over what a stored checkpoint of the trace spares; then one stands there, too. No checkpoint lies in between. */
 static void jump_near(struct cv_timeline *tl, cv_icount icount)
 {
@@ -247,7 +252,7 @@ static void jump_near(struct cv_timeline *tl, cv_icount icount)
     cv_icount here = cv_timeline_now(tl);
     size_t i;
     if (cv_trace_stored_find(trace, icount, &i) && cv_trace_stored(trace, i)->icount > here + CV_TIMELINE_JUMP_STEPS &&
-        cv_replay_jump_near(tl->replay, icount)) {
+        cv_replay_jump_near(tl->replay, icount, go_on, tl)) {
         tl->done += cv_timeline_now(tl) - here;
         cv_timeline_take(tl);
     }

@@ -227,7 +227,7 @@ void cv_engine_replay(struct cv_engine *engine)
         /* who wants to be somewhere need not see the way there */
         if (engine->job.pos[0] != '\0' && !engine->job.console && !engine->job.marks &&
             strcmp(engine->job.method, "replay") == 0 &&
-            cv_replay_jump_near(t.replay, t.target)) {
+            cv_replay_jump_near(t.replay, t.target, NULL, NULL)) {
             t.from = cv_replay_icount(t.replay);
         }
         cv_mailbox_bind(&engine->box, vm);

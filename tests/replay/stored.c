@@ -105,7 +105,7 @@ static size_t judge_damaged(size_t i, size_t count, bool header, const char *wha
         return at;
     }
     struct cv_replay *replay = new_replay(trace);
-    if (cv_replay_jump_near(replay, CV_NEVER - 1)) {
+    if (cv_replay_jump_near(replay, CV_NEVER - 1, NULL, NULL)) {
         size_t near;
         cv_trace_stored_find(trace, cv_replay_icount(replay), &near);
         check_state(replay, near, what);

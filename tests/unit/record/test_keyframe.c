@@ -152,10 +152,43 @@ Test(keyframe, may_be_reached_from_any_earlier_place)
     struct cv_trace *trace;
     struct cv_replay *replay = open_replay(&m, &trace);
     cv_icount at = cv_trace_stored(trace, last)->icount;
-    cr_assert(cv_replay_jump_near(replay, at + 5) && cv_replay_icount(replay) == at);
-    cr_assert(!cv_replay_jump_near(replay, at + 5), "it stands there already");
+    cr_assert(cv_replay_jump_near(replay, at + 5, NULL, NULL) && cv_replay_icount(replay) == at);
+    cr_assert(!cv_replay_jump_near(replay, at + 5, NULL, NULL), "it stands there already");
     cr_assert(!cv_replay_jump_stored(replay, last - 1), "never backwards");
     cr_assert(cv_replay_icount(replay) == at);
+    cr_assert(cv_replay_run(replay, CV_NEVER) == CV_REPLAY_END);
+    close_replay(replay, trace);
+    memfile_fini(&m);
+}
+
+static bool ask_until(void *arg)
+{
+    unsigned *left = arg;
+    *left -= *left > 0;
+    return *left > 0;
+}
+
+Test(keyframe, a_jump_that_is_given_up_changes_nothing)
+{
+    struct memfile m;
+    struct outcome out;
+    struct cv_trace *trace;
+    memfile_init(&m);
+    scenario_record(&DENSE, &m, 2, true, &out);
+    struct cv_replay *replay = open_replay(&m, &trace);
+    cr_assert(cv_replay_run(replay, STEP / 2) == CV_REPLAY_REACHED);
+    unsigned asked = 0;
+    for (bool there = false; !there; asked++) {
+        uint8_t before[16], after[16];
+        unsigned left = asked + 1;
+        cv_replay_digest(replay, before);
+        there = cv_replay_jump_near(replay, CV_NEVER - 1, ask_until, &left);
+        cv_replay_digest(replay, after);
+        cr_assert(there || memcmp(before, after, 16) == 0, "given up at question %u", asked);
+        cr_assert(there || cv_replay_icount(replay) == STEP / 2);
+        cr_assert_lt(asked, 1000);
+    }
+    cr_assert_gt(asked, 2, "it is asked while chunks are read, too");
     cr_assert(cv_replay_run(replay, CV_NEVER) == CV_REPLAY_END);
     close_replay(replay, trace);
     memfile_fini(&m);
