@@ -22,6 +22,8 @@
  *       packs it (cold.c)
  *   C7  packing changes how a version is kept, never what it says; only one that has data, is not used and is not packed
  *       already is given to a job, once in its life, and its data stays where it is until the job is collected
+ *   C8  a version is lost when its page was written and there was no room for a copy: then every checkpoint that sees it is
+ *       marked, and goes before anything is taken or restored. The first checkpoint sees no lost version
  *
  * Walk-through. take(c): each dirty page gets a new version without data (RAM stands in), an
  * entry at c, and a new epoch begins; a checkpoint after c that inherited the older content gets
@@ -41,6 +43,7 @@
 #include "core/base/hostmem.h"
 #include "core/base/mem.h"
 #include "core/mem/ram.h"
+#include "record/images.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,13 +51,95 @@
 /* Code that runs while the guest's vector registers are live. */
 #define GENERAL_REGS __attribute__((target("general-regs-only")))
 
-#define ENTRIES_MAX UINT16_MAX /* a page's; checkpoints are fewer */
-#define ALLOC_BYTES 16u        /* what malloc adds */
+#define ENTRIES_MAX  UINT16_MAX /* a page's; checkpoints are fewer */
+#define PAGES_A_PART (CV_PAGE_SIZE / sizeof(struct cv_page))
+#define DIRTY_A_PART (CV_PAGE_SIZE / sizeof(uint32_t))
+#define TIGHT_PART   16u /* of the limit: less room, and no slab is spared */
 
 GENERAL_REGS static const uint8_t *page_bytes(const struct cv_checkpoints *store,
                                               size_t number)
 {
     return store->ram->base + ((uint64_t)number << CV_PAGE_SHIFT);
+}
+
+/* -- room -------------------------------------------------------------------------------------- */
+
+GENERAL_REGS static void note_peak(struct cv_checkpoints *store)
+{
+    uint64_t bytes = cv_checkpoints_bytes(store);
+    store->peak = store->peak > bytes ? store->peak : bytes;
+}
+
+/* There is no room for v, which the page is about to lose. */
+GENERAL_REGS static void lose(struct cv_checkpoints *store, const struct cv_page *p,
+                              struct cv_version *v)
+{
+    v->lost = 1;
+    for (size_t i = 1; i < store->count; i++) {
+        struct cv_checkpoint *c = &store->list[i];
+        if (!c->lost && cv_page_version_at(p, c->icount) == v) {
+            c->lost = true;
+            store->lost++;
+        }
+    }
+}
+
+/* Live RAM is about to stand for the page's version no more: copies it, if anybody wants it. Packed: not while guest FPU state
+ * is live. */
+GENERAL_REGS static void keep_live(struct cv_checkpoints *store, size_t number,
+                                   bool packed)
+{
+    const struct cv_page *p = &store->pages[number];
+    struct cv_version *v = p->live;
+    if (v == NULL || v->data != NULL || v->refs == 1 || v->lost) {
+        return;
+    }
+    bool room = v == p->first || cv_checkpoints_room(store) >= CV_SLAB_COST;
+    bool kept =
+        packed
+            ? cv_version_keep_packed(&store->versions, v, page_bytes(store, number), room)
+            : cv_version_keep(&store->versions, v, page_bytes(store, number), room);
+    if (!kept) {
+        lose(store, p, v);
+    } else if (packed) {
+        cv_page_lend(store, number, v);
+    }
+    note_peak(store);
+}
+
+/* -- pages ------------------------------------------------------------------------------------- */
+
+/* Another host page of a table is in use. */
+GENERAL_REGS static void use_table(struct cv_checkpoints *store)
+{
+    store->table_bytes += CV_PAGE_SIZE;
+    store->tables_left -= CV_PAGE_SIZE;
+}
+
+/* The page gets its first version. */
+GENERAL_REGS static void meet_page(struct cv_checkpoints *store, size_t number,
+                                   struct cv_version *v)
+{
+    struct cv_page *p = &store->pages[number];
+    uint8_t *used = &store->table_parts[number / PAGES_A_PART];
+    if (*used == 0) {
+        use_table(store);
+        *used = 1;
+    }
+    p->first = v;
+    p->live = v;
+    v->refs += 2;
+}
+
+GENERAL_REGS static void add_dirty(struct cv_checkpoints *store, size_t number)
+{
+    store->dirty[store->dirty_count++] = (uint32_t)number;
+    if (store->dirty_count > store->dirty_most) {
+        if (store->dirty_most % DIRTY_A_PART == 0) {
+            use_table(store);
+        }
+        store->dirty_most = store->dirty_count;
+    }
 }
 
 GENERAL_REGS void cv_checkpoints_first_write(void *arg, cv_gpa gpa)
@@ -66,27 +151,56 @@ GENERAL_REGS void cv_checkpoints_first_write(void *arg, cv_gpa gpa)
         return; /* nothing to preserve yet */
     }
     if (p->first == NULL) {
-        p->first = cv_version_new(&store->versions, store->clock);
-        store->known++;
-        p->live = p->first;
-        p->first->refs = 2;
+        bool zero = cv_version_is_zero(page_bytes(store, number));
+        meet_page(store, number,
+                  zero ? &store->versions.zeros
+                       : cv_version_new(&store->versions, store->clock));
     }
     if (p->live == NULL) {
         return; /* dirty already */
     }
+    keep_live(store, number, false);
     struct cv_version *v = p->live;
-    if (v->data == NULL && v->refs > 1) {
-        cv_version_keep(&store->versions, v, page_bytes(store, number));
-    }
     p->live = NULL;
     cv_version_unref(&store->versions, v);
-    store->dirty[store->dirty_count++] = (uint32_t)number;
+    add_dirty(store, number);
+}
+
+void cv_checkpoints_use_images(struct cv_checkpoints *store, struct cv_images *images)
+{
+    store->images = images;
+    store->table_bytes += cv_images_bytes(images);
+}
+
+void cv_checkpoints_borrow(struct cv_checkpoints *store, cv_gpa gpa)
+{
+    size_t number = gpa >> CV_PAGE_SHIFT;
+    CV_ASSERT(store->count == 1 && store->dirty_count == 0);
+    const uint8_t *piece =
+        store->pages[number].first == NULL
+            ? cv_images_find(store->images, number, page_bytes(store, number))
+            : NULL;
+    if (piece != NULL) {
+        struct cv_version *v = cv_version_new(&store->versions, store->clock);
+        cv_version_borrow(&store->versions, v, piece);
+        meet_page(store, number, v);
+    }
+}
+
+void cv_page_lend(struct cv_checkpoints *store, size_t number, struct cv_version *v)
+{
+    const uint8_t *piece =
+        store->images != NULL && v->data != NULL && v->packed == 0 && v->slab != 0
+            ? cv_images_find(store->images, number, v->data)
+            : NULL;
+    if (piece != NULL) {
+        cv_version_borrow(&store->versions, v, piece);
+    }
 }
 
 /* -- entries ----------------------------------------------------------------------------------- */
 
-/* Number of entries of p at or before icount. */
-static uint32_t entries_until(const struct cv_page *p, cv_icount icount)
+GENERAL_REGS uint32_t cv_page_entries_until(const struct cv_page *p, cv_icount icount)
 {
     uint32_t lo = 0;
     uint32_t hi = p->count;
@@ -101,15 +215,16 @@ static uint32_t entries_until(const struct cv_page *p, cv_icount icount)
     return lo;
 }
 
-struct cv_version *cv_page_version_at(const struct cv_page *p, cv_icount icount)
+GENERAL_REGS struct cv_version *cv_page_version_at(const struct cv_page *p,
+                                                   cv_icount icount)
 {
-    uint32_t n = entries_until(p, icount);
+    uint32_t n = cv_page_entries_until(p, icount);
     return n == 0 ? p->first : p->entries[n - 1].version;
 }
 
 static bool has_entry_at(const struct cv_page *p, cv_icount icount)
 {
-    uint32_t n = entries_until(p, icount);
+    uint32_t n = cv_page_entries_until(p, icount);
     return n > 0 && p->entries[n - 1].icount == icount;
 }
 
@@ -129,7 +244,7 @@ static bool reserve_entries(struct cv_checkpoints *store, struct cv_page *p,
         return false;
     }
     store->table_bytes +=
-        (cap - p->cap) * sizeof(*grown) + (p->cap == 0 ? ALLOC_BYTES : 0);
+        (cap - p->cap) * sizeof(*grown) + (p->cap == 0 ? CV_ALLOC_BYTES : 0);
     p->entries = grown;
     p->cap = (uint16_t)cap;
     return true;
@@ -159,7 +274,7 @@ static void insert_entry(struct cv_checkpoints *store, size_t index, size_t numb
 {
     struct cv_checkpoint *c = &store->list[index];
     struct cv_page *p = &store->pages[number];
-    uint32_t at = entries_until(p, c->icount);
+    uint32_t at = cv_page_entries_until(p, c->icount);
     memmove(p->entries + at + 1, p->entries + at, (p->count - at) * sizeof(*p->entries));
     p->entries[at] = (struct cv_page_entry){c->icount, v};
     p->count++;
@@ -168,6 +283,11 @@ static void insert_entry(struct cv_checkpoints *store, size_t index, size_t numb
 }
 
 /* -- checkpoints ------------------------------------------------------------------------------- */
+
+static size_t parts_of(const struct cv_checkpoints *store)
+{
+    return store->npages / PAGES_A_PART + 1;
+}
 
 struct cv_checkpoints *cv_checkpoints_new(struct cv_ram *ram,
                                           cv_checkpoints_epoch_fn epoch, void *arg)
@@ -180,10 +300,17 @@ struct cv_checkpoints *cv_checkpoints_new(struct cv_ram *ram,
     store->epoch = epoch;
     store->epoch_arg = arg;
     store->npages = ram->span >> CV_PAGE_SHIFT;
+    store->limit = UINT64_MAX;
     store->pages = cv_hostmem_pages_new(store->npages * sizeof(*store->pages));
     store->dirty = cv_hostmem_pages_new(store->npages * sizeof(*store->dirty));
+    store->table_parts = calloc(parts_of(store), 1);
+    store->table_bytes = sizeof(*store) + parts_of(store);
+    /* the tables, and what lists of pages grow by when checkpoints are merged */
+    store->tables_left =
+        (parts_of(store) + store->npages / DIRTY_A_PART + 1) * CV_PAGE_SIZE +
+        store->npages * sizeof(uint32_t);
     if (!cv_versions_init(&store->versions) || store->pages == NULL ||
-        store->dirty == NULL) {
+        store->dirty == NULL || store->table_parts == NULL) {
         cv_checkpoints_free(store);
         return NULL;
     }
@@ -207,15 +334,16 @@ void cv_checkpoints_free(struct cv_checkpoints *store)
         free(c->state);
     }
     free(store->list);
+    free(store->table_parts);
     cv_versions_fini(&store->versions);
     cv_hostmem_pages_free(store->pages, store->npages * sizeof(*store->pages));
     cv_hostmem_pages_free(store->dirty, store->npages * sizeof(*store->dirty));
     free(store);
 }
 
-static uint64_t state_bytes(size_t len)
+void cv_checkpoints_set_limit(struct cv_checkpoints *store, uint64_t bytes)
 {
-    return sizeof(struct cv_checkpoint) + len + ALLOC_BYTES;
+    store->limit = bytes;
 }
 
 /* Makes room at `index` for a checkpoint with a copy of state. */
@@ -228,6 +356,7 @@ static bool insert_checkpoint(struct cv_checkpoints *store, size_t index,
         if (grown == NULL) {
             return false;
         }
+        store->table_bytes += (cap - store->cap) * sizeof(*grown);
         store->list = grown;
         store->cap = cap;
     }
@@ -241,18 +370,28 @@ static bool insert_checkpoint(struct cv_checkpoints *store, size_t index,
             (store->count - index) * sizeof(*store->list));
     store->list[index] = c;
     store->count++;
-    store->table_bytes += state_bytes(len);
+    store->table_bytes += cv_checkpoint_state_bytes(len);
     return true;
 }
 
 static void remove_checkpoint(struct cv_checkpoints *store, size_t index)
 {
     struct cv_checkpoint *c = &store->list[index];
-    store->table_bytes -= state_bytes(c->state_len) + c->page_cap * sizeof(*c->pages);
+    store->table_bytes -=
+        cv_checkpoint_state_bytes(c->state_len) + c->page_cap * sizeof(*c->pages);
+    store->lost -= c->lost ? 1 : 0;
     free(c->state);
     free(c->pages);
     memmove(c, c + 1, (store->count - index - 1) * sizeof(*c));
     store->count--;
+}
+
+/* What stands around `index` has changed. */
+static void forget_gain(struct cv_checkpoints *store, size_t index)
+{
+    for (size_t i = index > 0 ? index - 1 : 0; i < store->count && i <= index + 1; i++) {
+        store->list[i].gain_known = false;
+    }
 }
 
 /* All memory that turning the dirty pages into entries at `index` can need. */
@@ -284,6 +423,7 @@ bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount,
                          const uint8_t *state, size_t len)
 {
     size_t index = 0;
+    CV_ASSERT(store->lost == 0); /* C8 */
     store->clock++;
     if (cv_checkpoints_find(store, icount, &index)) {
         if (store->list[index].icount == icount) {
@@ -294,7 +434,9 @@ bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount,
         CV_ASSERT(store->base == index); /* else C4 says nothing about live pages */
         index++;
     }
-    if (!insert_checkpoint(store, index, icount, state, len)) {
+    if ((store->count > 0 &&
+         cv_checkpoints_room(store) < cv_checkpoints_take_bytes(store, len)) ||
+        !insert_checkpoint(store, index, icount, state, len)) {
         return false;
     }
     if (!reserve_take(store, index)) {
@@ -315,6 +457,8 @@ bool cv_checkpoints_take(struct cv_checkpoints *store, cv_icount icount,
     }
     store->dirty_count = 0;
     store->base = index;
+    forget_gain(store, index);
+    note_peak(store);
     store->epoch(store->epoch_arg);
     return true;
 }
@@ -330,9 +474,7 @@ static void restore_page(struct cv_checkpoints *store, size_t number, cv_icount 
     const uint8_t *bytes = cv_version_bytes(want, store->room);
     CV_ASSERT(bytes != NULL); /* C1 */
     cv_gpa gpa = (uint64_t)number << CV_PAGE_SHIFT;
-    if (thrifty && p->live != NULL && p->live->data == NULL && p->live->refs > 1) {
-        cv_version_keep_packed(&store->versions, p->live, page_bytes(store, number));
-    }
+    keep_live(store, number, thrifty);
     if (p->live != NULL) {
         /* The epoch may have been closed by another consumer: keep the content ourselves. */
         cv_checkpoints_first_write(store, gpa);
@@ -349,7 +491,7 @@ static void restore_page(struct cv_checkpoints *store, size_t number, cv_icount 
 void cv_checkpoints_restore(struct cv_checkpoints *store, size_t index, bool thrifty,
                             const uint8_t **state, size_t *len)
 {
-    CV_ASSERT(index < store->count);
+    CV_ASSERT(index < store->count && store->lost == 0);
     cv_icount icount = store->list[index].icount;
     store->clock++;
     /* The list grows while pages are written (they pass first_write): those are all restored. */
@@ -359,55 +501,26 @@ void cv_checkpoints_restore(struct cv_checkpoints *store, size_t index, bool thr
     }
     size_t from = store->base < index ? store->base : index;
     size_t to = store->base < index ? index : store->base;
+    store->mark++;
     for (size_t i = from + 1; i <= to; i++) {
         const struct cv_checkpoint *c = &store->list[i];
         for (size_t k = 0; k < c->page_count; k++) {
-            restore_page(store, c->pages[k], icount, thrifty);
+            if (store->pages[c->pages[k]].mark != store->mark) {
+                store->pages[c->pages[k]].mark = store->mark;
+                restore_page(store, c->pages[k], icount, thrifty);
+            }
         }
     }
     store->dirty_count = 0;
     store->base = index;
-    cv_slabs_trim(&store->versions.slabs);
+    cv_checkpoints_trim(store);
     *state = store->list[index].state;
     *len = store->list[index].state_len;
     store->epoch(store->epoch_arg);
 }
 
-uint64_t cv_checkpoints_restore_bytes(struct cv_checkpoints *store, size_t index,
-                                      bool thrifty)
-{
-    cv_icount icount = store->list[index].icount;
-    size_t from = store->base < index ? store->base : index;
-    size_t to = store->base < index ? index : store->base;
-    uint64_t copies = 0;
-    store->mark++;
-    for (size_t i = from + 1; i <= to; i++) {
-        const struct cv_checkpoint *c = &store->list[i];
-        for (size_t k = 0; k < c->page_count; k++) {
-            struct cv_page *p = &store->pages[c->pages[k]];
-            const struct cv_version *v = p->live;
-            bool stands = v != NULL && v->data == NULL && v->refs > 1;
-            if (p->mark != store->mark && stands && cv_page_version_at(p, icount) != v) {
-                copies++;
-            }
-            p->mark = store->mark;
-        }
-    }
-    const struct cv_versions *known = &store->versions;
-    uint64_t each = CV_PAGE_SIZE;
-    if (thrifty && known->packed > 0) {
-        each = known->packed_bytes / known->packed + CV_SLAB_GRAIN;
-    }
-    return copies * each;
-}
-
-uint64_t cv_checkpoints_loose_bytes(const struct cv_checkpoints *store)
-{
-    return store->versions.untried * CV_PAGE_SIZE;
-}
-
-/* Checkpoint `index` is about to go while the machine runs on from it: the pages it has entries
- * for count as written since the one before. */
+/* Checkpoint `index` goes while the machine runs on from it: the pages it had entries for count as written since the one
+ * before. */
 static void move_base_back(struct cv_checkpoints *store, size_t index)
 {
     const struct cv_checkpoint *c = &store->list[index];
@@ -431,12 +544,10 @@ void cv_checkpoints_drop(struct cv_checkpoints *store, size_t index)
     if (next != NULL && !reserve_pages(store, next, c->page_count)) {
         return; /* it simply stays */
     }
-    if (store->base == index) {
-        move_base_back(store, index);
-    }
+    note_peak(store);
     for (size_t k = 0; k < c->page_count; k++) {
         struct cv_page *p = &store->pages[c->pages[k]];
-        uint32_t n = entries_until(p, c->icount);
+        uint32_t n = cv_page_entries_until(p, c->icount);
         if (n == 0 || p->entries[n - 1].icount != c->icount) {
             continue;
         }
@@ -449,18 +560,43 @@ void cv_checkpoints_drop(struct cv_checkpoints *store, size_t index)
         struct cv_version *v = e->version;
         memmove(e, e + 1, (p->count - n) * sizeof(*e));
         if (--p->count == 0) {
-            store->table_bytes -= p->cap * sizeof(*e) + ALLOC_BYTES;
+            store->table_bytes -= p->cap * sizeof(*e) + CV_ALLOC_BYTES;
             free(p->entries);
             p->entries = NULL;
             p->cap = 0;
         }
         cv_version_unref(&store->versions, v);
     }
+    if (store->base == index) {
+        move_base_back(store, index);
+    }
     remove_checkpoint(store, index);
+    forget_gain(store, index);
     if (store->base >= index) {
         store->base--;
     }
-    cv_slabs_trim(&store->versions.slabs);
+    cv_checkpoints_trim(store);
+}
+
+void cv_checkpoints_trim(struct cv_checkpoints *store)
+{
+    bool tight = cv_checkpoints_room(store) < store->limit / TIGHT_PART;
+    cv_slabs_trim(&store->versions.slabs, tight);
+}
+
+void cv_checkpoints_settle(struct cv_checkpoints *store)
+{
+    while (store->lost > 0) { /* dropping one may need a copy, too */
+        for (size_t i = store->count; i-- > 1;) {
+            if (store->list[i].lost) {
+                size_t before = store->count;
+                cv_checkpoints_drop(store, i);
+                if (store->count == before) {
+                    cv_check_failed("memory for lists of pages", __FILE__, __LINE__);
+                }
+            }
+        }
+    }
 }
 
 /* -- questions --------------------------------------------------------------------------------- */
@@ -500,12 +636,6 @@ bool cv_checkpoints_base(const struct cv_checkpoints *store, size_t *index)
 {
     *index = store->base;
     return store->count > 0;
-}
-
-uint64_t cv_checkpoints_bytes(const struct cv_checkpoints *store)
-{
-    return cv_slabs_bytes(&store->versions.slabs) + store->table_bytes +
-           cv_cold_bytes(store) + store->known * sizeof(struct cv_page);
 }
 
 uint64_t cv_checkpoints_versions(const struct cv_checkpoints *store)

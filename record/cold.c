@@ -22,6 +22,7 @@ struct cv_cold_job {
     bool away; /* at the worker */
     unsigned count;
     struct cv_version *versions[BATCH];
+    uint32_t numbers[BATCH]; /* of their pages */
     const uint8_t *raw[BATCH];
     uint16_t len[BATCH]; /* packed; 0: not worth it */
     uint8_t packed[BATCH][CV_VERSION_PACKED_MAX];
@@ -36,23 +37,29 @@ static void pack_batch(struct cv_work *work)
     }
 }
 
-static void take_over(struct cv_checkpoints *store, struct cv_cold_job *batch)
+/* How many it is done with. */
+static unsigned take_over(struct cv_checkpoints *store, struct cv_cold_job *batch)
 {
+    unsigned done = 0;
     for (unsigned i = 0; i < batch->count; i++) {
         struct cv_version *v = batch->versions[i];
         if (v->refs > 1) {
-            cv_version_pack(&store->versions, v, batch->packed[i], batch->len[i]);
+            bool room = cv_checkpoints_room(store) >= CV_SLAB_BYTES;
+            done += cv_version_pack(&store->versions, v, batch->packed[i], batch->len[i],
+                                    room);
+            cv_page_lend(store, batch->numbers[i], v);
         }
         cv_version_unref(&store->versions, v);
     }
     batch->count = 0;
     batch->away = false;
+    return done;
 }
 
 /* -- looking for cold ones ----------------------------------------------------------------------- */
 
 static void add_if_cold(struct cv_checkpoints *store, struct cv_cold_job *batch,
-                        struct cv_version *v, unsigned age)
+                        size_t number, struct cv_version *v, unsigned age)
 {
     const uint8_t *raw;
     if (((store->clock - v->stamp) & CV_VERSION_STAMP) < age ||
@@ -61,6 +68,7 @@ static void add_if_cold(struct cv_checkpoints *store, struct cv_cold_job *batch,
     }
     v->refs++;
     batch->versions[batch->count] = v;
+    batch->numbers[batch->count] = (uint32_t)number;
     batch->raw[batch->count++] = raw;
 }
 
@@ -78,16 +86,17 @@ static void look_once(struct cv_checkpoints *store, struct cv_cold_job *batch,
         return;
     }
     size_t at = cold->at++;
-    struct cv_page *p = &store->pages[cold->index == 0 ? at : c->pages[at]];
+    size_t number = cold->index == 0 ? at : c->pages[at];
+    const struct cv_page *p = &store->pages[number];
     if (cold->index == 0) {
         if (p->first != NULL) {
-            add_if_cold(store, batch, p->first, age);
+            add_if_cold(store, batch, number, p->first, age);
         }
         return;
     }
     struct cv_version *v = cv_page_version_at(p, c->icount);
     if (v != NULL) {
-        add_if_cold(store, batch, v, age);
+        add_if_cold(store, batch, number, v, age);
     }
 }
 
@@ -99,11 +108,16 @@ static void fill_batch(struct cv_checkpoints *store, struct cv_cold_job *batch,
     }
 }
 
-static struct cv_cold_job *get_batch(struct cv_cold *cold)
+/* One of jobs [from, to) that is here; NULL: none, or no memory. */
+static struct cv_cold_job *get_batch(struct cv_checkpoints *store, unsigned from,
+                                     unsigned to)
 {
-    for (unsigned i = 0; i < CV_COLD_JOBS; i++) {
-        if (cold->jobs[i] == NULL) {
+    struct cv_cold *cold = &store->cold;
+    for (unsigned i = from; i < to; i++) {
+        if (cold->jobs[i] == NULL &&
+            cv_checkpoints_room(store) > sizeof(struct cv_cold_job)) {
             cold->jobs[i] = calloc(1, sizeof(*cold->jobs[i]));
+            cold->job_bytes += cold->jobs[i] != NULL ? sizeof(*cold->jobs[i]) : 0;
         }
         if (cold->jobs[i] != NULL && !cold->jobs[i]->away) {
             return cold->jobs[i];
@@ -134,7 +148,8 @@ void cv_checkpoints_pack(struct cv_checkpoints *store, const struct cv_worker *w
 {
     struct cv_cold *cold = &store->cold;
     collect(store, false);
-    struct cv_cold_job *batch = store->count > 0 ? get_batch(cold) : NULL;
+    struct cv_cold_job *batch =
+        store->count > 0 ? get_batch(store, 0, CV_COLD_JOBS - 1) : NULL;
     if (batch != NULL) {
         fill_batch(store, batch, LOOKS_MAX, COLD);
     }
@@ -144,22 +159,22 @@ void cv_checkpoints_pack(struct cv_checkpoints *store, const struct cv_worker *w
         batch->work.run = pack_batch;
         cv_work_submit(worker, &batch->work);
     }
-    cv_slabs_trim(&store->versions.slabs);
+    cv_checkpoints_trim(store);
 }
 
 bool cv_checkpoints_squeeze(struct cv_checkpoints *store)
 {
-    struct cv_cold_job *batch = store->count > 0 ? get_batch(&store->cold) : NULL;
+    struct cv_cold_job *batch =
+        store->count > 0 ? get_batch(store, CV_COLD_JOBS - 1, CV_COLD_JOBS) : NULL;
     size_t looks = store->npages + store->versions.count;
     if (batch == NULL) {
-        return false; /* the worker has them all */
+        return false; /* no memory */
     }
-    fill_batch(store, batch, looks, 1);
-    unsigned found = batch->count;
+    fill_batch(store, batch, looks, 0);
     pack_batch(&batch->work);
-    take_over(store, batch);
-    cv_slabs_trim(&store->versions.slabs);
-    return found > 0;
+    unsigned done = take_over(store, batch);
+    cv_checkpoints_trim(store);
+    return done > 0;
 }
 
 void cv_cold_fini(struct cv_checkpoints *store)
@@ -168,13 +183,4 @@ void cv_cold_fini(struct cv_checkpoints *store)
     for (unsigned i = 0; i < CV_COLD_JOBS; i++) {
         free(store->cold.jobs[i]);
     }
-}
-
-uint64_t cv_cold_bytes(const struct cv_checkpoints *store)
-{
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < CV_COLD_JOBS; i++) {
-        bytes += store->cold.jobs[i] != NULL ? sizeof(*store->cold.jobs[i]) : 0;
-    }
-    return bytes;
 }

@@ -139,9 +139,14 @@ GENERAL_REGS void cv_slab_free(struct cv_slabs *slabs, uint32_t i, void *piece)
     }
 }
 
-void cv_slabs_trim(struct cv_slabs *slabs)
+GENERAL_REGS bool cv_slab_fits(const struct cv_slabs *slabs, uint32_t bytes)
 {
-    while (slabs->empties > SPARE) {
+    return slabs->room[class_of(bytes)] != 0 || slabs->empty != 0;
+}
+
+void cv_slabs_trim(struct cv_slabs *slabs, bool all)
+{
+    while (slabs->empties > (all ? 0 : SPARE)) {
         uint32_t i = slabs->empty;
         unlink_slab(slabs, &slabs->empty, i);
         slabs->empties--;
@@ -152,7 +157,7 @@ void cv_slabs_trim(struct cv_slabs *slabs)
     }
 }
 
-uint64_t cv_slabs_bytes(const struct cv_slabs *slabs)
+GENERAL_REGS uint64_t cv_slabs_bytes(const struct cv_slabs *slabs)
 {
     return (uint64_t)slabs->mapped * CV_SLAB_BYTES + slabs->top * sizeof(struct cv_slab);
 }

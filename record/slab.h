@@ -41,8 +41,10 @@ void cv_slabs_fini(struct cv_slabs *slabs);
  * memory: inside a guest's store there is nobody to tell, and the content to be kept would be lost. */
 void *cv_slab_alloc(struct cv_slabs *slabs, uint32_t bytes, uint32_t *slab);
 void cv_slab_free(struct cv_slabs *slabs, uint32_t slab, void *piece);
-/* Gives empty slabs back to the host, but for a few. Never while guest FPU state is live. */
-void cv_slabs_trim(struct cv_slabs *slabs);
+/* Would a piece of so many bytes come from the slabs that are there? */
+bool cv_slab_fits(const struct cv_slabs *slabs, uint32_t bytes);
+/* Gives empty slabs back to the host, but for a few, or all. Never while guest FPU state is live. */
+void cv_slabs_trim(struct cv_slabs *slabs, bool all);
 
 /* What all slabs take of the host. */
 uint64_t cv_slabs_bytes(const struct cv_slabs *slabs);

@@ -9,8 +9,9 @@
  * of distance (NEAR_PARTS where runs are so short that taking costs more than running). A run that may end anywhere leaves
  * one each `spacing` steps. Where one stands near by already none is made.
  *
- * Dropping, when the bound is reached: the one whose loss leaves the gap that is worst the least, measured by the gap that
- * is wished for there. Under pressure all distances so thin out together, those around former presents first.
+ * Dropping, when the bound is reached: the one whose loss costs least for what it gives back: by the steps that will be run
+ * again, in units of the gap that is wished for there. A checkpoint that the trace stores stands there, too. Under pressure all
+ * distances so thin out together, those around former presents first.
  */
 #include "record/timeline_private.h"
 
@@ -20,6 +21,8 @@
 #define NEAR_STEPS      (1ull << 20)
 #define FAR_SPACINGS    8u
 #define CHECKPOINTS_MAX 1024u
+#define RESERVE_PART    16u
+#define RESERVE_MAX     (16u << 20)
 #define LOOSE_PART                                                                       \
     8u /* of the bound may be in versions that could be packed, before checkpoints go */
 
@@ -95,77 +98,120 @@ static double wished_gap(const struct cv_timeline *tl, cv_icount at)
     return (double)(gap < FINEST / PARTS ? FINEST / PARTS : gap);
 }
 
+/* How far back of `at` something stands, if the checkpoint there goes: another, or one that the trace stores. */
+static cv_icount support_before(const struct cv_timeline *tl, size_t index)
+{
+    const struct cv_trace *trace = cv_replay_trace(tl->replay);
+    cv_icount before = cv_checkpoints_icount(tl->store, index - 1);
+    size_t i;
+    if (cv_trace_stored_find(trace, cv_checkpoints_icount(tl->store, index), &i) &&
+        cv_trace_stored(trace, i)->icount > before + CV_TIMELINE_JUMP_STEPS) {
+        before = cv_trace_stored(trace, i)->icount - CV_TIMELINE_JUMP_STEPS;
+    }
+    return before;
+}
+
+/* Places behind it, each times the steps that are run again to come there, in units of the wished gap. */
 static double cost_of_loss(const struct cv_timeline *tl, size_t index)
 {
     const struct cv_checkpoints *store = tl->store;
     cv_icount at = cv_checkpoints_icount(store, index);
-    cv_icount before = cv_checkpoints_icount(store, index - 1);
+    cv_icount before = support_before(tl, index);
     cv_icount after = index + 1 < cv_checkpoints_count(store)
                           ? cv_checkpoints_icount(store, index + 1)
                           : at + (at - before);
-    return (double)(after - before) / wished_gap(tl, at);
+    double wished = wished_gap(tl, at);
+    return (double)(after - at) / wished * ((double)(at - before) / wished);
 }
 
-/* Drops the one that is missed least, but for the first, that of `home` and that at `keep`. */
-static bool drop_one(struct cv_timeline *tl, cv_icount keep)
+/* Drops the one that is missed least for what it takes, but for the first and that at `keep`; that of `home` goes last. False:
+ * there was none. *gain: what it took. */
+static bool drop_one(struct cv_timeline *tl, cv_icount keep, uint64_t *gain)
 {
     size_t home = 0;
     size_t victim = 0;
     double least = 0;
     cv_checkpoints_find(tl->store, tl->home, &home);
     for (size_t i = 1; i < cv_checkpoints_count(tl->store); i++) {
-        cv_icount at = cv_checkpoints_icount(tl->store, i);
-        if (i == home || at == keep) {
+        if (i == home || cv_checkpoints_icount(tl->store, i) == keep) {
             continue;
         }
-        double cost = cost_of_loss(tl, i);
+        double cost = cost_of_loss(tl, i) / (double)cv_checkpoints_gain(tl->store, i);
         if (victim == 0 || cost < least) {
             victim = i;
             least = cost;
         }
     }
+    if (victim == 0 && cv_checkpoints_icount(tl->store, home) != keep) {
+        victim = home;
+    }
     if (victim != 0) {
+        *gain = cv_checkpoints_gain(tl->store, victim);
         cv_checkpoints_drop(tl->store, victim);
+        cv_checkpoints_settle(tl->store);
     }
     return victim != 0;
 }
 
-static bool is_over_bound(const struct cv_timeline *tl)
+void cv_spacing_make_place(struct cv_timeline *tl, uint64_t bytes)
 {
-    return cv_checkpoints_bytes(tl->store) > tl->config.memory_bytes;
+    uint64_t loose = tl->config.memory_bytes / LOOSE_PART;
+    bool more = true;
+    while (more && cv_checkpoints_room(tl->store) < bytes) {
+        uint64_t gain;
+        more = (cv_checkpoints_loose_bytes(tl->store) > loose &&
+                cv_checkpoints_squeeze(tl->store)) ||
+               drop_one(tl, base_icount(tl), &gain);
+    }
+}
+
+/* What runs may copy before anybody looks again. */
+static uint64_t reserve(const struct cv_timeline *tl)
+{
+    uint64_t part = tl->config.memory_bytes / RESERVE_PART;
+    return part < RESERVE_MAX ? part : RESERVE_MAX;
 }
 
 void cv_spacing_keep_bound(struct cv_timeline *tl)
 {
-    uint64_t loose = tl->config.memory_bytes / LOOSE_PART;
     bool more = true;
-    while (more && is_over_bound(tl)) {
-        more = (cv_checkpoints_loose_bytes(tl->store) > loose &&
-                cv_checkpoints_squeeze(tl->store)) ||
-               drop_one(tl, base_icount(tl));
-    }
+    cv_spacing_make_place(tl, reserve(tl));
     while (more && cv_checkpoints_count(tl->store) > CHECKPOINTS_MAX) {
-        more = drop_one(tl, base_icount(tl));
+        uint64_t gain;
+        more = drop_one(tl, base_icount(tl), &gain);
     }
+}
+
+/* What is missing for restoring the checkpoint at `target`, when all copies are packed. */
+static uint64_t missing_room(struct cv_timeline *tl, cv_icount target)
+{
+    size_t index = 0;
+    cv_checkpoints_find(tl->store, target, &index);
+    uint64_t bytes = cv_checkpoints_restore_copies(tl->store, index) *
+                         cv_checkpoints_packed_size(tl->store) +
+                     reserve(tl);
+    while (cv_checkpoints_room(tl->store) < bytes && cv_checkpoints_squeeze(tl->store)) {
+    }
+    uint64_t room = cv_checkpoints_room(tl->store);
+    return room < bytes ? bytes - room : 0;
 }
 
 bool cv_spacing_make_room(struct cv_timeline *tl, cv_icount target)
 {
     size_t index = 0;
-    uint64_t bound = tl->config.memory_bytes;
+    uint64_t missing = 1;
     bool more = true;
     cv_checkpoints_find(tl->store, target, &index);
     target = cv_checkpoints_icount(tl->store, index);
-    if (cv_checkpoints_bytes(tl->store) +
-            cv_checkpoints_restore_bytes(tl->store, index, false) <=
-        bound) {
+    if (cv_checkpoints_restore_copies(tl->store, index) * CV_PAGE_SIZE + reserve(tl) <=
+        cv_checkpoints_room(tl->store)) {
         return false;
     }
-    while (more && cv_checkpoints_bytes(tl->store) +
-                           cv_checkpoints_restore_bytes(tl->store, index, true) >
-                       bound) {
-        more = drop_one(tl, target);
-        cv_checkpoints_find(tl->store, target, &index);
+    while (more && (missing = missing_room(tl, target)) > 0) {
+        uint64_t gain = 0;
+        for (uint64_t sum = 0; more && sum < missing; sum += gain) {
+            more = drop_one(tl, target, &gain);
+        }
     }
     return true;
 }

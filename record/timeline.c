@@ -17,6 +17,7 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/cpu/regs.h"
+#include "core/mem/ram.h"
 #include "record/keyframe_load.h"
 #include "record/pages.h"
 
@@ -137,9 +138,11 @@ static bool ended_in_hit(struct cv_timeline *tl, cv_icount from)
 void cv_timeline_take(struct cv_timeline *tl)
 {
     size_t len = cv_replay_save(tl->replay, tl->state, STATE_CAP);
+    cv_checkpoints_settle(tl->store);
+    cv_spacing_make_place(tl, cv_checkpoints_take_bytes(tl->store, len));
     if (len == 0 || len > STATE_CAP ||
         !cv_checkpoints_take(tl->store, cv_timeline_now(tl), tl->state, len)) {
-        cv_log("timeline", CV_LOG_WARN, "no checkpoint at %llu",
+        cv_log("timeline", CV_LOG_DEBUG, "no checkpoint at %llu",
                (unsigned long long)cv_timeline_now(tl));
     }
 }
@@ -153,6 +156,7 @@ static enum cv_replay_exit restore(struct cv_timeline *tl, cv_icount icount)
     bool thrifty = cv_spacing_make_room(tl, icount);
     cv_checkpoints_find(tl->store, icount, &index);
     cv_checkpoints_restore(tl->store, index, thrifty, &state, &len);
+    cv_checkpoints_settle(tl->store);
     tl->lost = !cv_replay_load(tl->replay, state, len);
     return tl->lost ? CV_REPLAY_DIVERGED : CV_REPLAY_REACHED;
 }
@@ -200,6 +204,7 @@ enum cv_replay_exit cv_timeline_advance(struct cv_timeline *tl, cv_icount limit)
         cv_icount halt =
             earlier(earlier(limit, from + PROGRESS_STEPS), earlier(fresh, ahead));
         enum cv_replay_exit out = cv_replay_run(tl->replay, halt);
+        cv_checkpoints_settle(tl->store);
         uint64_t steps = cv_timeline_now(tl) - from;
         tl->done += steps;
         tl->steps_run += steps;
@@ -251,7 +256,8 @@ static void jump_near(struct cv_timeline *tl, cv_icount icount)
     const struct cv_trace *trace = cv_replay_trace(tl->replay);
     cv_icount here = cv_timeline_now(tl);
     size_t i;
-    if (cv_trace_stored_find(trace, icount, &i) && cv_trace_stored(trace, i)->icount > here + CV_TIMELINE_JUMP_STEPS &&
+    if (cv_trace_stored_find(trace, icount, &i) &&
+        cv_trace_stored(trace, i)->icount > here + CV_TIMELINE_JUMP_STEPS &&
         cv_replay_jump_near(tl->replay, icount, go_on, tl)) {
         tl->done += cv_timeline_now(tl) - here;
         cv_timeline_take(tl);
@@ -361,6 +367,19 @@ const struct cv_stop_place *cv_timeline_place(const struct cv_timeline *tl)
 
 /* -- life -------------------------------------------------------------------------------------- */
 
+/* What RAM holds of the images needs no copy. */
+static void borrow_images(struct cv_timeline *tl)
+{
+    const struct cv_ram *ram = cv_vm_ram(cv_replay_vm(tl->replay));
+    cv_checkpoints_use_images(tl->store, &tl->images);
+    for (cv_gpa gpa = 0; gpa < ram->span; gpa += CV_PAGE_SIZE) {
+        if (cv_ram_has(ram, gpa, CV_PAGE_SIZE) &&
+            !cv_pages_never_written(tl->pages, gpa)) {
+            cv_checkpoints_borrow(tl->store, gpa);
+        }
+    }
+}
+
 static bool open_store(struct cv_timeline *tl)
 {
     struct cv_pages_consumer consumer = {.on_first_write = cv_checkpoints_first_write};
@@ -376,7 +395,27 @@ static bool open_store(struct cv_timeline *tl)
         return false;
     }
     cv_timeline_take(tl);
-    return cv_checkpoints_count(tl->store) == 1;
+    if (cv_checkpoints_count(tl->store) != 1) {
+        return false;
+    }
+    borrow_images(tl);
+    cv_checkpoints_set_limit(tl->store, tl->config.memory_bytes);
+    return true;
+}
+
+/* A bound that the first checkpoint alone does not keep is of no use. */
+static void raise_bound(struct cv_timeline *tl)
+{
+    const struct cv_ram *ram = cv_vm_ram(cv_replay_vm(tl->replay));
+    uint64_t least = cv_checkpoints_least_bytes(ram->span) + cv_images_bytes(&tl->images);
+    if (tl->config.memory_bytes < least) {
+        cv_log("timeline", CV_LOG_ERROR,
+               "checkpoints of %llu MiB of guest memory take at least %llu KiB: that is "
+               "the bound now, not %llu KiB",
+               (unsigned long long)(ram->bytes >> 20), (unsigned long long)(least >> 10),
+               (unsigned long long)(tl->config.memory_bytes >> 10));
+        tl->config.memory_bytes = least;
+    }
 }
 
 struct cv_timeline *cv_timeline_new(struct cv_replay *replay,
@@ -396,6 +435,8 @@ struct cv_timeline *cv_timeline_new(struct cv_replay *replay,
     if (tl->config.memory_bytes == 0) {
         tl->config.memory_bytes = MEMORY_DEFAULT;
     }
+    cv_images_init(&tl->images, cv_trace_config(cv_replay_trace(replay)));
+    raise_bound(tl);
     if (tl->config.spacing == 0) {
         tl->config.spacing = SPACING_DEFAULT;
     }
@@ -423,6 +464,7 @@ void cv_timeline_free(struct cv_timeline *tl)
         cv_pages_detach(tl->pages, tl->pages_id);
     }
     cv_checkpoints_free(tl->store);
+    cv_images_fini(&tl->images);
     free(tl->state);
     free(tl);
 }
@@ -443,6 +485,7 @@ void cv_timeline_stats(const struct cv_timeline *tl, struct cv_timeline_stats *s
     *stats = (struct cv_timeline_stats){
         .checkpoints = cv_checkpoints_count(tl->store),
         .version_bytes = cv_checkpoints_bytes(tl->store),
+        .peak_bytes = cv_checkpoints_peak(tl->store),
         .versions = cv_checkpoints_versions(tl->store),
         .seeks = tl->seeks,
         .steps_run = tl->steps_run,

@@ -15,7 +15,8 @@ struct cv_worker;
 struct cv_copier;
 
 struct cv_timeline_config {
-    uint64_t memory_bytes; /* bound of all that checkpoints take; default 1 GiB */
+    uint64_t memory_bytes; /* bound of all that checkpoints take, kept at every moment; default 1 GiB. One that is too
+                            * small for the guest's RAM is raised, which is logged */
     uint64_t spacing;      /* steps between checkpoints while running forward; default 2^24 */
     const struct cv_worker *worker; /* packs what was not used for a while; outlives the timeline. NULL: nothing is */
     const struct cv_copier *copier; /* lends copies of this process to long searches; as above. NULL: none */
@@ -69,7 +70,8 @@ const struct cv_stop_place *cv_timeline_place(const struct cv_timeline *tl);
 
 struct cv_timeline_stats {
     size_t checkpoints;
-    uint64_t version_bytes, versions;
+    uint64_t version_bytes, peak_bytes; /* what checkpoints take, and the most they ever took */
+    uint64_t versions;
     uint64_t seeks, steps_run;
     uint64_t parts_scouted; /* of searches backwards, by copies of this process */
 };

@@ -6,6 +6,7 @@
 #define CV_RECORD_TIMELINE_PRIVATE_H
 
 #include "record/checkpoint.h"
+#include "record/images.h"
 #include "record/scouts.h"
 #include "record/timeline.h"
 
@@ -21,6 +22,7 @@ struct cv_timeline {
     struct cv_pages *pages;
     int pages_id;
     struct cv_checkpoints *store;
+    struct cv_images images;
     struct cv_timeline_config config;
     uint8_t *state; /* room for one image */
     cv_progress_fn progress;
@@ -77,8 +79,10 @@ void cv_timeline_become_scout(struct cv_timeline *tl, const int *link);
 
 /* spacing.c: where checkpoints are worth their memory. The next place ahead for one, or NOWHERE. */
 cv_icount cv_spacing_next(const struct cv_timeline *tl);
-/* Drops those whose loss hurts least until the bound is kept. */
+/* Drops those whose loss hurts least until the bound is kept, with some room for what runs copy. */
 void cv_spacing_keep_bound(struct cv_timeline *tl);
+/* The same, until there is room for so many bytes; for what cannot be done nothing more is. */
+void cv_spacing_make_place(struct cv_timeline *tl, uint64_t bytes);
 /* The same, before the checkpoint at or before `target` is restored, for what that will take. True: be thrifty. */
 bool cv_spacing_make_room(struct cv_timeline *tl, cv_icount target);
 /* The checkpoint behind the one the machine runs on from, or NOWHERE. */

@@ -13,6 +13,8 @@ static const uint8_t ZERO_PAGE[CV_PAGE_SIZE] __attribute__((aligned(64)));
 bool cv_versions_init(struct cv_versions *versions)
 {
     *versions = (struct cv_versions){.count = 0};
+    cv_version_borrow(versions, &versions->zeros, ZERO_PAGE);
+    versions->zeros.refs = 1;
     return cv_slabs_init(&versions->slabs);
 }
 
@@ -31,9 +33,15 @@ GENERAL_REGS struct cv_version *cv_version_new(struct cv_versions *versions,
     return v;
 }
 
+/* Slabs are numbered from 1. */
+GENERAL_REGS static bool is_borrowed(const struct cv_version *v)
+{
+    return v->slab == 0;
+}
+
 GENERAL_REGS static void free_data(struct cv_versions *versions, struct cv_version *v)
 {
-    if (v->data == NULL || v->data == ZERO_PAGE) {
+    if (v->data == NULL || is_borrowed(v)) {
         return;
     }
     if (v->packed != 0) {
@@ -56,7 +64,7 @@ GENERAL_REGS void cv_version_unref(struct cv_versions *versions, struct cv_versi
     cv_slab_free(&versions->slabs, v->home, v);
 }
 
-GENERAL_REGS static bool is_zero(const uint8_t *page)
+GENERAL_REGS bool cv_version_is_zero(const uint8_t *page)
 {
     for (size_t i = 0; i < CV_PAGE_SIZE; i += 8) {
         if (cv_ld64(page + i) != 0) {
@@ -66,17 +74,30 @@ GENERAL_REGS static bool is_zero(const uint8_t *page)
     return true;
 }
 
-GENERAL_REGS void cv_version_keep(struct cv_versions *versions, struct cv_version *v,
-                                  const uint8_t *page)
+GENERAL_REGS void cv_version_borrow(struct cv_versions *versions, struct cv_version *v,
+                                    const uint8_t *page)
 {
-    if (is_zero(page)) {
-        v->data = (uint8_t *)(uintptr_t)ZERO_PAGE; /* never written through */
-        return;
+    free_data(versions, v);
+    v->data = (uint8_t *)(uintptr_t)page; /* never written through */
+    v->slab = 0;
+    v->tried = 1;
+}
+
+GENERAL_REGS bool cv_version_keep(struct cv_versions *versions, struct cv_version *v,
+                                  const uint8_t *page, bool room)
+{
+    if (cv_version_is_zero(page)) {
+        cv_version_borrow(versions, v, ZERO_PAGE);
+        return true;
+    }
+    if (!room && !cv_slab_fits(&versions->slabs, CV_PAGE_SIZE)) {
+        return false;
     }
     v->data = cv_slab_alloc(&versions->slabs, CV_PAGE_SIZE, &v->slab);
     versions->raw++;
     versions->untried++;
     cv_memcpy(v->data, page, CV_PAGE_SIZE);
+    return true;
 }
 
 const uint8_t *cv_version_bytes(const struct cv_version *v, uint8_t *room)
@@ -91,7 +112,7 @@ const uint8_t *cv_version_bytes(const struct cv_version *v, uint8_t *room)
 
 const uint8_t *cv_version_try(struct cv_versions *versions, struct cv_version *v)
 {
-    if (v->tried || v->packed != 0 || v->data == NULL || v->data == ZERO_PAGE) {
+    if (v->tried || v->data == NULL) {
         return NULL;
     }
     v->tried = 1;
@@ -110,27 +131,38 @@ static void set_packed(struct cv_versions *versions, struct cv_version *v,
     versions->packed_bytes += len;
 }
 
-void cv_version_pack(struct cv_versions *versions, struct cv_version *v,
-                     const void *packed, size_t len)
+bool cv_version_pack(struct cv_versions *versions, struct cv_version *v,
+                     const void *packed, size_t len, bool room)
 {
-    if (len != 0) {
-        cv_slab_free(&versions->slabs, v->slab, v->data);
-        versions->raw--;
-        set_packed(versions, v, packed, len);
+    if (len == 0) {
+        return true;
     }
+    if (!room && !cv_slab_fits(&versions->slabs, (uint32_t)len)) {
+        v->tried = 0;
+        versions->untried++;
+        return false;
+    }
+    cv_slab_free(&versions->slabs, v->slab, v->data);
+    versions->raw--;
+    set_packed(versions, v, packed, len);
+    return true;
 }
 
-void cv_version_keep_packed(struct cv_versions *versions, struct cv_version *v,
-                            const uint8_t *page)
+bool cv_version_keep_packed(struct cv_versions *versions, struct cv_version *v,
+                            const uint8_t *page, bool room)
 {
     uint8_t packed[CV_VERSION_PACKED_MAX];
-    size_t len =
-        is_zero(page) ? 0 : cv_lz4_pack(page, CV_PAGE_SIZE, packed, sizeof(packed));
-    if (len != 0) {
-        set_packed(versions, v, packed, len);
-        return;
+    size_t len = cv_version_is_zero(page)
+                     ? 0
+                     : cv_lz4_pack(page, CV_PAGE_SIZE, packed, sizeof(packed));
+    if (len == 0) {
+        bool kept = cv_version_keep(versions, v, page, room);
+        (void)cv_version_try(versions, v); /* it would be in vain */
+        return kept;
     }
-    cv_version_keep(versions, v, page);
-    const uint8_t *raw = cv_version_try(versions, v); /* in vain */
-    (void)raw;
+    if (!room && !cv_slab_fits(&versions->slabs, (uint32_t)len)) {
+        return false;
+    }
+    set_packed(versions, v, packed, len);
+    return true;
 }

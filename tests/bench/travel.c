@@ -32,7 +32,7 @@ struct bench {
     struct cv_trace *trace;
     struct cv_replay *replay;
     struct cv_timeline *tl;
-    uint64_t memory, peak;
+    uint64_t memory;
     cv_icount end;
     cv_icount before; /* places after this do not count */
     uint64_t asked;
@@ -97,17 +97,14 @@ static void say_memory(struct bench *b, const char *when)
            "%.1f MiB\n",
            when, s.checkpoints, (unsigned long long)s.versions,
            (double)s.version_bytes / 1048576, (double)b->memory / 1048576,
-           (double)b->peak / 1048576, (double)resident_kib() / 1024);
+           (double)s.peak_bytes / 1048576, (double)resident_kib() / 1024);
 }
 
 static bool look(void *arg, uint64_t done, uint64_t total)
 {
     struct bench *b = arg;
-    struct cv_timeline_stats s;
     (void)done;
     (void)total;
-    cv_timeline_stats(b->tl, &s);
-    b->peak = s.version_bytes > b->peak ? s.version_bytes : b->peak;
     double now = cpu();
     if (b->questions++ > 0 && now - b->last_question > b->longest) {
         b->longest = now - b->last_question;
@@ -276,6 +273,7 @@ int main(int argc, char **argv)
     struct cv_worker worker = {&packing, submit, wait_for};
     struct cv_timeline_config config = {.memory_bytes = b.memory,
                                         .worker = argc > 4 ? NULL : &worker};
+    setvbuf(stdout, NULL, _IOLBF, 0);
     cv_file_from_fd(&file, fd);
     b.trace = cv_trace_open(&file, &err);
     b.replay = b.trace != NULL ? cv_replay_new(b.trace, NULL, 0, &err) : NULL;

@@ -9,6 +9,7 @@
 #include "record/pages.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct world {
     struct cv_pages *pages;
     int id;
     struct cv_checkpoints *store;
+    uint64_t bound, limit; /* 0: none */
     struct hand_worker worker;
     uint64_t step;
     uint8_t *history[STEPS_MAX + 1]; /* RAM at each step, made on demand by running from 0 */
@@ -83,9 +85,15 @@ static void free_world(struct world *w)
     }
 }
 
+/* False: there was no room. */
+static bool try_take(struct world *w)
+{
+    return cv_checkpoints_take(w->store, w->step, (const uint8_t *)&w->step, sizeof(w->step));
+}
+
 static void take(struct world *w)
 {
-    cr_assert(cv_checkpoints_take(w->store, w->step, (const uint8_t *)&w->step, sizeof(w->step)));
+    cr_assert(try_take(w));
 }
 
 static void run(struct world *w, uint64_t steps)
@@ -96,11 +104,35 @@ static void run(struct world *w, uint64_t steps)
         size_t index;
         plan_write(w->step, w->ram.base, &gpa, &value);
         cr_assert(cv_ram_write(&w->ram, gpa, &value, 1));
+        cv_checkpoints_settle(w->store);
         w->step++;
         if (cv_checkpoints_find(w->store, w->step, &index) &&
             cv_checkpoints_icount(w->store, index) == w->step) {
             take(w); /* passing one */
         }
+    }
+}
+
+/* With a bound there are as many checkpoints as without, and hardly any room for what they need. */
+static void take_above(struct world *w)
+{
+    cv_checkpoints_set_limit(w->store, UINT64_MAX);
+    take(w);
+    if (w->bound != 0) {
+        uint64_t bytes = cv_checkpoints_bytes(w->store);
+        w->limit = bytes > w->bound ? bytes : w->bound;
+        cv_checkpoints_set_limit(w->store, w->limit);
+    }
+}
+
+/* A world with a checkpoint each so many steps. */
+static void make_world_with(struct world *w, unsigned checkpoints, unsigned steps)
+{
+    make_world(w);
+    take(w);
+    for (unsigned i = 0; i < checkpoints; i++) {
+        run(w, steps);
+        take(w);
     }
 }
 
@@ -118,6 +150,7 @@ static void restore(struct world *w, size_t index)
     cr_assert_eq(len, sizeof(w->step));
     memcpy(&w->step, state, len);
     cr_assert_eq(w->step, cv_checkpoints_icount(w->store, index));
+    cv_checkpoints_settle(w->store);
 }
 
 /* Like a travel: the clock of the store goes on, and nothing else changes. */
@@ -135,7 +168,7 @@ static void do_random_thing(struct world *w, uint64_t r)
     switch (r % 12) {
     case 0:
     case 1:
-        take(w);
+        take_above(w);
         break;
     case 2:
     case 3:
@@ -143,6 +176,7 @@ static void do_random_thing(struct world *w, uint64_t r)
         break;
     case 4:
         cv_checkpoints_drop(w->store, (r >> 8) % count);
+        cv_checkpoints_settle(w->store);
         break;
     case 5:
         hand_worker_hold(&w->worker, !w->worker.held);
@@ -159,37 +193,81 @@ static void do_random_thing(struct world *w, uint64_t r)
     }
 }
 
+static void restore_all(struct world *w)
+{
+    for (size_t i = cv_checkpoints_count(w->store); i > 0; i--) {
+        if (i <= cv_checkpoints_count(w->store)) {
+            restore(w, i - 1);
+            check(w);
+        }
+    }
+}
+
+static void travel_at_random(struct world *w, unsigned things, uint64_t seed)
+{
+    for (unsigned i = 0; i < things; i++) {
+        do_random_thing(w, mix(seed * 100000ull + i));
+        check(w);
+        cr_assert(w->bound == 0 || cv_checkpoints_bytes(w->store) <= w->limit);
+        if (cv_checkpoints_count(w->store) > 40) {
+            cv_checkpoints_drop(w->store, 1 + mix(i) % 39);
+            cv_checkpoints_settle(w->store);
+        }
+    }
+    restore_all(w);
+}
+
 Test(checkpoint, random_travel_always_shows_the_ram_of_that_step)
 {
     for (unsigned seed = 0; seed < SEEDS; seed++) {
         struct world w;
         make_world(&w);
         take(&w);
-        for (unsigned i = 0; i < 1500; i++) {
-            do_random_thing(&w, mix(seed * 100000ull + i));
-            check(&w);
-            if (cv_checkpoints_count(w.store) > 40) {
-                cv_checkpoints_drop(w.store, 1 + mix(i) % 39);
-            }
-        }
-        for (size_t i = cv_checkpoints_count(w.store); i-- > 0;) {
-            restore(&w, i);
-            check(&w);
-        }
+        travel_at_random(&w, 1500, seed);
         cr_assert_gt(w.worker.done, 5);
         free_world(&w);
     }
 }
 
+/* Nobody makes room here, so contents are lost all the time; at 300 KiB for nearly every write. */
+Test(checkpoint, random_travel_never_takes_more_than_the_limit)
+{
+    static const unsigned LIMITS[] = {300, 400, 500, 700, 1000, 1500};
+    size_t most = 0;
+    for (unsigned i = 0; i < CV_ARRAY_LEN(LIMITS); i++) {
+        struct world w;
+        make_world(&w);
+        take(&w);
+        w.bound = LIMITS[i] * 1024ull;
+        w.limit = w.bound;
+        cv_checkpoints_set_limit(w.store, w.bound);
+        travel_at_random(&w, 1500, 50 + i);
+        cr_assert_geq(cv_checkpoints_peak(w.store), cv_checkpoints_bytes(w.store));
+        most = cv_checkpoints_count(w.store) > most ? cv_checkpoints_count(w.store) : most;
+        free_world(&w);
+    }
+    cr_assert_gt(most, 20);
+}
+
+Test(checkpoint, what_is_lost_takes_its_checkpoints_and_no_others)
+{
+    struct world w;
+    make_world_with(&w, 10, 20);
+    size_t count = cv_checkpoints_count(w.store);
+    cv_checkpoints_set_limit(w.store, cv_checkpoints_bytes(w.store)); /* not a copy more */
+    run(&w, 300);
+    cr_assert_lt(cv_checkpoints_count(w.store), count); /* the one it ran on from, at least */
+    cr_assert_gt(cv_checkpoints_count(w.store), count / 2);
+    check(&w);
+    restore_all(&w);
+    cr_assert_gt(cv_checkpoints_count(w.store), 1);
+    free_world(&w);
+}
+
 Test(checkpoint, packed_versions_take_less_and_say_the_same)
 {
     struct world w;
-    make_world(&w);
-    take(&w);
-    for (unsigned i = 0; i < 50; i++) {
-        run(&w, 10);
-        take(&w);
-    }
+    make_world_with(&w, 50, 10);
     uint64_t loose = cv_checkpoints_loose_bytes(w.store);
     uint64_t bytes = cv_checkpoints_bytes(w.store);
     cr_assert_gt(loose, 1u << 20);
@@ -211,12 +289,7 @@ Test(checkpoint, packed_versions_take_less_and_say_the_same)
 Test(checkpoint, a_store_can_go_while_the_worker_has_work)
 {
     struct world w;
-    make_world(&w);
-    take(&w);
-    for (unsigned i = 0; i < 50; i++) {
-        run(&w, 10);
-        take(&w);
-    }
+    make_world_with(&w, 50, 10);
     wait_until_cold(&w);
     hand_worker_hold(&w.worker, true);
     cv_checkpoints_pack(w.store, &w.worker.worker);
@@ -230,15 +303,30 @@ Test(checkpoint, a_store_can_go_while_the_worker_has_work)
     cr_assert_eq(w.worker.done, w.worker.submitted);
 }
 
+/* He may be far behind, and in a copy of the process there is none. */
+Test(checkpoint, squeezing_does_not_wait_for_the_worker)
+{
+    struct world w;
+    make_world_with(&w, 50, 10);
+    wait_until_cold(&w);
+    hand_worker_hold(&w.worker, true);
+    cv_checkpoints_pack(w.store, &w.worker.worker);
+    cv_checkpoints_pack(w.store, &w.worker.worker);
+    cr_assert_geq(w.worker.submitted, 2);
+    while (cv_checkpoints_squeeze(w.store)) {
+    }
+    cr_assert_eq(w.worker.done, 0);
+    cr_assert_eq(cv_checkpoints_loose_bytes(w.store), 0);
+    restore_all(&w);
+    hand_worker_hold(&w.worker, false);
+    restore_all(&w);
+    free_world(&w);
+}
+
 Test(checkpoint, dropping_all_but_the_first_leaves_no_more_than_one_version_a_page)
 {
     struct world w;
-    make_world(&w);
-    take(&w);
-    for (unsigned i = 0; i < 50; i++) {
-        run(&w, 10);
-        take(&w);
-    }
+    make_world_with(&w, 50, 10);
     uint64_t most = cv_checkpoints_versions(w.store);
     while (cv_checkpoints_count(w.store) > 1) {
         cv_checkpoints_drop(w.store, 1 + cv_checkpoints_versions(w.store) %
@@ -257,12 +345,7 @@ Test(checkpoint, dropping_all_but_the_first_leaves_no_more_than_one_version_a_pa
 Test(checkpoint, running_over_a_known_stretch_again_copies_nothing)
 {
     struct world w;
-    make_world(&w);
-    take(&w);
-    for (unsigned i = 0; i < 20; i++) {
-        run(&w, 20);
-        take(&w);
-    }
+    make_world_with(&w, 20, 20);
     restore(&w, 0);
     uint64_t versions = cv_checkpoints_versions(w.store);
     uint64_t bytes = cv_checkpoints_bytes(w.store);
@@ -279,11 +362,72 @@ Test(checkpoint, a_page_that_is_never_written_costs_nothing)
 {
     struct world w;
     make_world(&w);
+    uint64_t bytes = cv_checkpoints_bytes(w.store);
     for (unsigned i = 0; i < 100; i++) {
         w.step = i;
         take(&w);
     }
     cr_assert_eq(cv_checkpoints_versions(w.store), 0);
-    cr_assert_leq(cv_checkpoints_bytes(w.store), 100 * (sizeof(w.step) + 64));
+    cr_assert_leq(cv_checkpoints_bytes(w.store), bytes + 128 * (sizeof(w.step) + 96));
     free_world(&w);
+}
+
+/* -- what the host gives ------------------------------------------------------------------------ */
+
+#define BIG_BYTES (64u << 20)
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    cr_assert(f != NULL && fscanf(f, "%*u %lu", &pages) == 1);
+    fclose(f);
+    return pages * (uint64_t)CV_PAGE_SIZE;
+}
+
+/* Content that packs to about a half. */
+static void scribble(struct world *w, size_t page, uint64_t seed)
+{
+    uint64_t words[CV_PAGE_SIZE / 8] = {0};
+    for (size_t i = 0; i < CV_ARRAY_LEN(words); i += 2) {
+        words[i] = mix(seed + i);
+    }
+    cr_assert(cv_ram_write(&w->ram, page * CV_PAGE_SIZE, words, sizeof(words)));
+}
+
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+Test(checkpoint, its_bytes_are_what_the_host_gives_for_it)
+{
+    static struct world w;
+    cr_assert(cv_ram_init(&w.ram, BIG_BYTES));
+    memset(w.ram.base, 1, BIG_BYTES);
+    w.pages = cv_pages_new(&w.ram);
+    hand_worker_init(&w.worker);
+    uint64_t before = resident_bytes();
+    w.store = cv_checkpoints_new(&w.ram, open_epoch, &w);
+    struct cv_pages_consumer consumer = {w.store, cv_checkpoints_first_write};
+    w.id = cv_pages_attach(w.pages, &consumer);
+    take(&w);
+    for (unsigned round = 0; round < 12; round++) {
+        for (unsigned i = 0; i < 1500; i++) {
+            scribble(&w, mix(round * 5000 + i) % (BIG_BYTES / CV_PAGE_SIZE), round * 9999 + i);
+        }
+        w.step++;
+        take(&w);
+        uint64_t given = resident_bytes() - before;
+        cr_expect_leq(difference(cv_checkpoints_bytes(w.store), given), given / 100 + (256u << 10),
+                      "%lu counted, %lu given", (unsigned long)cv_checkpoints_bytes(w.store), (unsigned long)given);
+        if (round % 4 == 3) {
+            while (cv_checkpoints_squeeze(w.store)) {
+            }
+        }
+    }
+    cr_assert_gt(cv_checkpoints_bytes(w.store), 20u << 20);
+    cv_pages_free(w.pages);
+    cv_checkpoints_free(w.store);
+    cv_ram_fini(&w.ram);
 }

@@ -37,12 +37,15 @@ Test(slab, pieces_of_all_sizes_keep_their_content_and_all_memory_goes_back)
             cv_slab_free(&slabs, p->slab, p->at);
             p->at = NULL;
         } else {
+            uint64_t before = cv_slabs_bytes(&slabs);
             p->bytes = random() % 4 == 0 ? CV_SLAB_SMALL : 1 + (uint32_t)random() % CV_SLAB_PIECE_MAX;
+            bool fits = cv_slab_fits(&slabs, p->bytes);
             p->at = cv_slab_alloc(&slabs, p->bytes, &p->slab);
+            cr_assert_eq(fits, cv_slabs_bytes(&slabs) == before);
             fill(p, i);
         }
         if (n % 1000 == 0) {
-            cv_slabs_trim(&slabs);
+            cv_slabs_trim(&slabs, n % 2000 == 0);
         }
     }
     uint64_t used = 0;
@@ -57,8 +60,10 @@ Test(slab, pieces_of_all_sizes_keep_their_content_and_all_memory_goes_back)
             cv_slab_free(&slabs, pieces[i].slab, pieces[i].at);
         }
     }
-    cv_slabs_trim(&slabs);
+    cv_slabs_trim(&slabs, false);
     cr_assert_lt(cv_slabs_bytes(&slabs), 1u << 20);
+    cv_slabs_trim(&slabs, true);
+    cr_assert_lt(cv_slabs_bytes(&slabs), CV_SLAB_BYTES);
     cv_slabs_fini(&slabs);
 }
 
