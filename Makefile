@@ -156,6 +156,9 @@ cloud-guest:
 lx-guest:
 	@tests/support/guests.sh lx
 
+# programs over record/ that tests/replay runs
+WALKERS := $(addprefix $(B)/tests/replay/,damage stored walk)
+
 # -- what people run ---------------------------------------------------------------------------------
 demo: deps
 	@$(MAKE) --no-print-directory all cloud-guest
@@ -163,16 +166,16 @@ demo: deps
 
 test: deps
 	@tests/support/deps.sh qemu-system-x86
-	@$(MAKE) --no-print-directory all unit guests $(B)/tests/replay/damage $(B)/tests/replay/stored
+	@$(MAKE) --no-print-directory all unit guests $(WALKERS)
 	@$(MAKE) --no-print-directory lx-guest
 	@tests/run.sh full
 
 test-quick:
-	@$(MAKE) --no-print-directory all unit mini-guests $(B)/tests/replay/stored
+	@$(MAKE) --no-print-directory all unit mini-guests $(WALKERS)
 	@tests/run.sh quick
 
 soak: deps
-	@$(MAKE) --no-print-directory all guests $(B)/unit/diff-user
+	@$(MAKE) --no-print-directory all guests $(B)/unit/diff-user $(WALKERS)
 	@tests/run.sh soak
 
 bench: deps
@@ -197,7 +200,7 @@ install: all
 	install -D -m 644 debugger/gdb/chronovisor.py $(DESTDIR)$(PREFIX)/share/chronovisor/chronovisor.py
 	install -D -m 644 docs/chronovisor.1 $(DESTDIR)$(PREFIX)/share/man/man1/chronovisor.1
 
-$(B)/tests/replay/damage $(B)/tests/replay/stored: %: %.o $(B)/tests/support/heldfile.o $(LIBS)
+$(WALKERS): %: %.o $(B)/tests/support/heldfile.o $(LIBS)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS)
 
 clean:

@@ -53,9 +53,10 @@ script() {
 
 # tests/diff: cases a form; the soak runs twenty times as many as the full ring, of another seed each time
 case $ring in
-quick) export CV_DIFF_CASES="${CV_DIFF_CASES:-10}" ;;
+quick) export CV_DIFF_CASES="${CV_DIFF_CASES:-10}" CV_TRAVEL_MOVES="${CV_TRAVEL_MOVES:-25}" ;;
 soak)
     export CV_DIFF_SCALE="${CV_DIFF_SCALE:-20}" CV_DIFF_SEED="${CV_DIFF_SEED:-$(date +%s)}"
+    export CV_TRAVEL_MOVES="${CV_TRAVEL_MOVES:-2500}" CV_TRAVEL_SEED="${CV_TRAVEL_SEED:-$(date +%s)}"
     unit_limit=7200
     unit build/"$mode"/unit/diff-user
     ;;
@@ -77,6 +78,7 @@ quick)
     script tests/replay/test_ends.py
     script tests/replay/test_marks.py flood names patterns
     script tests/replay/test_stored.py guest
+    script tests/replay/test_travels.py smc stops string timer
     ;;
 full)
     script tests/lint/lint.py
@@ -88,6 +90,7 @@ full)
     script tests/replay/test_marks.py
     script tests/replay/test_damage.py
     script tests/replay/test_stored.py
+    script tests/replay/test_travels.py
     script tests/replay/test_linux.py
     script tests/replay/test_kernels.py
     script tests/gdb/test_gdb.py
@@ -106,6 +109,7 @@ full)
     ;;
 soak)
     script tests/replay/soak.py
+    script tests/replay/test_travels.py
     script tests/replay/endurance.py
     CV_WALK_MOVES="${CV_WALK_MOVES:-10000}" CV_WALK_SEED="${CV_WALK_SEED:-$(date +%s)}"
     export CV_WALK_MOVES CV_WALK_SEED
