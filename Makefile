@@ -89,7 +89,7 @@ $(B)/core/%.o: core/%.c
 	@objcopy $(RENAME) $@
 	$(if $(RENAME_$(MODE)),@objcopy $(RENAME_$(MODE)) $@)
 
-$(B)/record/hash.o: CFLAGS += -mavx2 # every host has it: app/host/features.c
+$(B)/record/hash_wide.o: CFLAGS += -mavx2
 
 $(B)/app/%.o: app/%.c
 	@mkdir -p $(@D)

@@ -11,6 +11,7 @@
 #include "tests/unit/record/memfile.h"
 
 #include <criterion/criterion.h>
+#include <xxhash.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -285,4 +286,19 @@ Test(writer, a_journal_has_room_for_what_waits)
     cr_assert(stats.file_bytes < 1 << 20);
     cv_writer_free(w);
     memfile_fini(&m);
+}
+
+/* The same values with vectors as wide as this host's and with the library's own. */
+Test(hash, width_does_not_show)
+{
+    static uint8_t data[70000];
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (uint8_t)(i * 2654435761u >> 13);
+    }
+    for (size_t len = 0; len < sizeof(data); len += len < 1200 ? 1 : 977) {
+        XXH128_hash_t want = XXH3_128bits_withSeed(data, len, len);
+        struct cv_hash128 got = cv_hash128(data, len, len);
+        cr_assert(got.lo == want.low64 && got.hi == want.high64, "%zu bytes", len);
+        cr_assert_eq(cv_hash64(data, len, 7), XXH3_64bits_withSeed(data, len, 7));
+    }
 }
