@@ -38,7 +38,7 @@ bool cv_vm_load(struct cv_vm *vm, const uint8_t *buf, size_t len)
         .mode = CV_SECTION_LOAD, .buf = (uint8_t *)(uintptr_t)buf, .cap = len};
     walk_state(vm, &s);
     vm->cpu.skew = (int64_t)cv_board_timeq(vm->board)->skew;
-    cv_board_tsc_offset(vm->board, 0, vm->cpu.tsc_offset);
+    cv_board_tsc_loaded(vm->board, 0, vm->cpu.tsc_offset);
     vm->cpu.leave = 0;
     if (vm->taps != NULL) {
         cv_taps_forget(vm->taps);

@@ -450,6 +450,12 @@ void cv_board_tsc_offset(struct cv_board *b, unsigned cpu, uint64_t tsc_offset)
     cv_lapic_set_tsc_offset(&b->lapic, tsc_offset);
 }
 
+void cv_board_tsc_loaded(struct cv_board *b, unsigned cpu, uint64_t tsc_offset)
+{
+    (void)cpu;
+    cv_lapic_load_tsc_offset(&b->lapic, tsc_offset);
+}
+
 /* -- inputs -------------------------------------------------------------------------- */
 
 static bool take_command(struct cv_board *b, const struct cv_input *input)

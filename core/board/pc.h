@@ -55,6 +55,8 @@ uint64_t cv_board_tpr_read(struct cv_board *board, unsigned cpu);
 void cv_board_tpr_write(struct cv_board *board, unsigned cpu, uint64_t cr8);
 /* The CPU's TSC offset, for the TSC-deadline timer: deadline in TSC ticks -> vtime. */
 void cv_board_tsc_offset(struct cv_board *board, unsigned cpu, uint64_t tsc_offset);
+/* The same when a state was loaded, which moves no deadline. */
+void cv_board_tsc_loaded(struct cv_board *board, unsigned cpu, uint64_t tsc_offset);
 
 /* FERR# of the CPU: IRQ 13. */
 void cv_board_ferr(struct cv_board *board, bool level);

@@ -100,5 +100,7 @@ bool cv_lapic_msr_read(struct cv_lapic *apic, uint32_t msr, uint64_t *value);
 bool cv_lapic_msr_write(struct cv_lapic *apic, uint32_t msr, uint64_t value);
 void cv_lapic_set_tpr(struct cv_lapic *apic, uint8_t tpr);
 void cv_lapic_set_tsc_offset(struct cv_lapic *apic, uint64_t tsc_offset);
+/* The same when a state was loaded: its deadline is in it. */
+void cv_lapic_load_tsc_offset(struct cv_lapic *apic, uint64_t tsc_offset);
 
 #endif

@@ -166,3 +166,8 @@ void cv_lapic_set_tsc_offset(struct cv_lapic *a, uint64_t tsc_offset)
         }
     }
 }
+
+void cv_lapic_load_tsc_offset(struct cv_lapic *a, uint64_t tsc_offset)
+{
+    a->tsc_offset = tsc_offset;
+}

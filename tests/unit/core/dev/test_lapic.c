@@ -183,6 +183,22 @@ Test(lapic, tsc_deadline)
     cr_assert_eq(b.c.q.next, CV_NEVER);
 }
 
+Test(lapic, an_offset_that_is_loaded_moves_no_deadline)
+{
+    struct bench b;
+    setup(&b);
+    set(&b, 0x320, 0x40050);
+    cv_lapic_set_tsc_offset(&b.a, 1000);
+    cr_assert(cv_lapic_msr_write(&b.a, CV_MSR_TSC_DEADLINE, 6000));
+    b.c.now = 5500; /* due, and not served yet */
+    cv_lapic_load_tsc_offset(&b.a, 2000);
+    cr_assert_eq(b.c.q.next, 5000);
+    cv_lapic_load_tsc_offset(&b.a, 1000);
+    cr_assert_eq(b.c.q.next, 5000);
+    cr_assert(cv_lapic_msr_write(&b.a, CV_MSR_TSC_DEADLINE, 7000));
+    cr_assert_eq(b.c.q.next, 6000, "by the offset that was loaded last");
+}
+
 Test(lapic, a_due_expiry_survives_reprogramming)
 {
     struct bench b;
