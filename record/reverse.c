@@ -64,11 +64,23 @@ static cv_icount find_floor(const struct cv_timeline *tl, cv_icount end)
     return floor;
 }
 
+/* A part is at least a quarter as long as the search before it: each costs a restore, and far back the load of a stored
+ * checkpoint. */
+static cv_icount find_begin(const struct cv_timeline *tl, const struct search *s)
+{
+    uint64_t least = (tl->home - s->end) / 4;
+    cv_icount floor = find_floor(tl, s->end);
+    while (floor > s->begin && s->end - floor < least) {
+        floor = find_floor(tl, floor);
+    }
+    return floor;
+}
+
 static void plan(struct cv_timeline *tl, struct search *s)
 {
     uint64_t ahead = s->has_scouts ? PARTS_MAX : 1;
     while (s->end > s->begin && s->last - s->first < ahead) {
-        cv_icount floor = find_floor(tl, s->end);
+        cv_icount floor = find_begin(tl, s);
         *part_at(s, s->last++) = (struct part){.from = floor, .end = s->end, .state = OPEN};
         s->end = floor;
     }

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MIN_STEPS (1ull << 23) /* some 8 ms, which is what a copy of a large process takes */
+#define MIN_STEPS (1ull << 25) /* some 30 ms: with its code, a copy of a large process takes as long, or longer */
 #define FDS_MAX   1024         /* a process that has more keeps them open in its copies, which does no harm */
 
 static bool has_ended(struct cv_copies *copies, unsigned which, int how)
