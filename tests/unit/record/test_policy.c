@@ -88,7 +88,7 @@ Test(policy, gaps_of_a_long_run_grow_with_it)
 {
     for (cv_icount steps = 30 * G; steps <= 1000 * G; steps += 10 * G) {
         struct run r = simulate(&COMMON, 96 * MIB, steps, steps);
-        cr_assert(r.widest <= steps / 3 * 2 && r.failed == 0, "%lu G: %lu", steps / G,
+        cr_assert(r.widest <= steps / 3 * 2 && r.failed == 0, "%lu G: %lu", (unsigned long)(steps / G),
                   r.widest);
     }
     struct run r = simulate(&COMMON, 96 * MIB, 60 * G, 60 * G);
