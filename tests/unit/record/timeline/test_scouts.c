@@ -56,9 +56,9 @@ Test(scouts, the_places_are_those_of_a_search_without_them, .timeout = 300)
 {
     struct scene s;
     open_scene(&s, 3, 3000);
-    go_back_from_everywhere(&s, 150);
-    cr_assert_gt(s.hand.started, 150);
-    cr_assert_gt(close_scene(&s), 150);
+    go_back_from_everywhere(&s, 60);
+    cr_assert_gt(s.hand.started, 60);
+    cr_assert_gt(close_scene(&s), 60);
 }
 
 Test(scouts, one_that_dies_costs_nothing_but_time, .timeout = 300)
@@ -68,8 +68,8 @@ Test(scouts, one_that_dies_costs_nothing_but_time, .timeout = 300)
     s.hand.kill_each = 2;
     s.hand.kill_us = 4000;
     s.hand.refuse_each = 7;
-    go_back_from_everywhere(&s, 150);
-    cr_assert_gt(close_scene(&s), 30);
+    go_back_from_everywhere(&s, 60);
+    cr_assert_gt(close_scene(&s), 10);
 }
 
 Test(scouts, none_can_be_had)
@@ -97,7 +97,7 @@ Test(scouts, a_search_that_is_cancelled_stands_where_it_began, .timeout = 300)
     struct scene s;
     unsigned cancelled = 0;
     open_scene(&s, 3, 3000);
-    for (unsigned n = 0; n < 120; n++) {
+    for (unsigned n = 0; n < 60; n++) {
         cv_icount from = s.j.end - (cv_icount)n * 101;
         struct patience p = {.left = n % 8}; /* how often it is asked depends on the copies */
         walker_set(&s.w, 1u << (JOURNEY_BREAKS - 1), 2, 0, 1000);
@@ -116,6 +116,6 @@ Test(scouts, a_search_that_is_cancelled_stands_where_it_began, .timeout = 300)
             cr_assert_eq(s.hand.links[i], -1, "a scout is still there");
         }
     }
-    cr_assert_geq(cancelled, 15); /* those that stop when they are asked first */
+    cr_assert_geq(cancelled, 7); /* those that stop when they are asked first */
     close_scene(&s);
 }
