@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from cvtest import CV, Failure, check  # noqa: E402
+from cvtest import CV, GUEST, Failure, check, expect  # noqa: E402
 from rsp import Rsp  # noqa: E402
 
 DRIVER = """
@@ -95,6 +95,18 @@ def alive(pid):
             return f.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+recordings = {}
+
+
+def recorded(directory, guest):
+    """The trace of a mini guest, recorded once."""
+    if guest not in recordings:
+        path = os.path.join(directory, guest + ".cvt")
+        expect(1, "record", "--kernel", os.path.join(GUEST, guest), "--memory", "16M", "--pace", "fast", "-o", path)
+        recordings[guest] = path
+    return recordings[guest]
 
 
 class Server:

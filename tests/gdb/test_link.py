@@ -15,23 +15,18 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dialogue import Place, Server, check, wait_for  # noqa: E402
-from cvtest import GUEST, MODE, case, expect, finish  # noqa: E402
+from dialogue import Place, Server, check, recorded, wait_for  # noqa: E402
+from cvtest import MODE, case, finish  # noqa: E402
 from rsp import Rsp  # noqa: E402
 
 HERE = tempfile.mkdtemp(prefix="cvtest-link-")
 SCALE = int(os.environ.get("CV_LINK_SCALE", "1"))
 PACKETS, CONNECTS = 100000 * SCALE, 10000 * SCALE
 GROWTH_KIB = (1024 if MODE == "asan" else 24) << 10  # freed memory is kept in quarantine there
-made = {}
 
 
 def trace():
-    if "calls" not in made:
-        path = os.path.join(HERE, "calls.cvt")
-        expect(1, "record", "--kernel", os.path.join(GUEST, "calls"), "--memory", "16M", "--pace", "fast", "-o", path)
-        made["calls"] = path
-    return made["calls"]
+    return recorded(HERE, "calls")
 
 
 def load(server):

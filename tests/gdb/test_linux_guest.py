@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dialogue import FLUSH, Server, check, hear, icount_of, talk, value  # noqa: E402
+from dialogue import FLUSH, Server, check, hear, icount_of, recorded, talk, value  # noqa: E402
 from linuxes import Shell, booted, crashed, log_lines, tasks  # noqa: E402
 from cvtest import GUEST, GUESTS, TOP, case, expect, finish, info, run  # noqa: E402
 
@@ -232,8 +232,7 @@ def elsewhere(directory):
     for where in ("0", "1%"):
         for answer in talk(directory, trace, ["monitor " + verb for verb in VERBS], at=where):
             check(answer.strip() == NOTHING, answer)
-    mini = os.path.join(directory, "mini.cvt")
-    expect(1, "record", "--kernel", os.path.join(GUEST, "timer"), "--memory", "16M", "--pace", "fast", "-o", mini)
+    mini = recorded(HERE, "timer")
     for answer in talk(directory, mini, ["monitor " + verb for verb in VERBS]):
         check(answer.strip() == NOTHING, answer)
     check('"vCPU0"' in talk(directory, mini, ["info threads"])[0], "a thread of no Linux")

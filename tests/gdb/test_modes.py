@@ -12,8 +12,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dialogue import HISTORY, Place, Server, check, icount_of, talk, value  # noqa: E402
-from cvtest import GUEST, case, expect, finish  # noqa: E402
+from dialogue import HISTORY, Place, Server, check, icount_of, recorded, talk, value  # noqa: E402
+from cvtest import GUEST, case, finish  # noqa: E402
 
 HERE = tempfile.mkdtemp(prefix="cvtest-modes-")
 SYMBOLS = os.path.join(GUEST, "modes.elf64")
@@ -22,10 +22,7 @@ made = {}
 
 
 def trace():
-    if "trace" not in made:
-        made["trace"] = os.path.join(HERE, "modes.cvt")
-        expect(1, "record", "--kernel", os.path.join(GUEST, "modes"), "--memory", "16M", "--pace", "fast", "-o", made["trace"])
-    return made["trace"]
+    return recorded(HERE, "modes")
 
 
 def offset(name):

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dialogue import (FLUSH, HISTORY, Place, Server, check, hear, icount_of, talk, value)  # noqa: E402
+from dialogue import (FLUSH, HISTORY, Place, Server, check, hear, icount_of, recorded, talk, value)  # noqa: E402
 from cvtest import GUEST, Skip, case, expect, finish, info  # noqa: E402
 import subprocess  # noqa: E402
 
@@ -23,11 +23,7 @@ made = {}
 
 
 def trace(name="stops"):
-    if name not in made:
-        path = os.path.join(HERE, name + ".cvt")
-        expect(1, "record", "--kernel", os.path.join(GUEST, name), "--memory", "16M", "--pace", "fast", "-o", path)
-        made[name] = path
-    return made[name]
+    return recorded(HERE, name)
 
 
 def addresses():

@@ -26,9 +26,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dialogue import FLUSH, HISTORY, Server, check, hear, icount_of, talk, value  # noqa: E402
+from dialogue import FLUSH, HISTORY, Server, check, hear, icount_of, recorded, talk, value  # noqa: E402
 from linuxes import crashed  # noqa: E402
-from cvtest import GUEST, case, expect, finish, info, verify  # noqa: E402
+from cvtest import GUEST, case, finish, info, verify  # noqa: E402
 
 HERE = tempfile.mkdtemp(prefix="cvtest-traps-")
 MOVED = "gdb does not notice this move"
@@ -36,11 +36,7 @@ made = {}
 
 
 def trace(name="stops"):
-    if name not in made:
-        path = os.path.join(HERE, name + ".cvt")
-        expect(1, "record", "--kernel", os.path.join(GUEST, name), "--memory", "16M", "--pace", "fast", "-o", path)
-        made[name] = path
-    return made[name]
+    return recorded(HERE, name)
 
 
 def kernel():
