@@ -15,7 +15,13 @@
 static bool has_ended(struct cv_copies *copies, unsigned which, int how)
 {
     struct cv_copy *copy = &copies->list[which];
-    if (copy->pid != 0 && (waitpid(copy->pid, NULL, how) != 0 || errno == ECHILD)) {
+    pid_t pid = 0;
+    if (copy->pid != 0) {
+        do {
+            pid = waitpid(copy->pid, NULL, how);
+        } while (pid < 0 && errno == EINTR);
+    }
+    if (pid != 0) { /* it, or nobody there to wait for */
         copy->pid = 0;
         cv_hostmem_spare_clear(which);
     }
