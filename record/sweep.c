@@ -181,6 +181,7 @@ static void turn(void *arg)
     if (w->has_scouts) {
         hear(w, 0);
         share(w);
+        w->tl->moot = w->enough || w->no_memory; /* what is swept here is wanted no more */
     }
 }
 
@@ -381,6 +382,7 @@ enum cv_replay_exit cv_timeline_sweep(struct cv_timeline *tl, cv_icount from, cv
     tl->turn_arg = w;
     enum cv_replay_exit out = sweep_all(w);
     tl->turn = NULL;
+    tl->moot = false;
     cv_scouts_end(&w->scouts);
     for (unsigned i = 0; i < w->count; i++) {
         free(w->parts[i].rows);
