@@ -4,6 +4,9 @@
  * A kernel that unpacks itself first moves what is packed out of its own way and then forgets
  * it: megabytes of RAM that no packing makes smaller and that stand in the trace already.
  *
+ * A recorder looks at every page it packs, so a page costs one look; record/images.h, for travel, takes hundreds and finds
+ * pieces at any offset.
+ *
  * Units:   offsets in bytes of the image; found are those that are multiples of 512, since
  *          that is the grain of a kernel file's parts
  * Thread:  any, one at a time
